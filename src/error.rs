@@ -1,0 +1,118 @@
+//! Everything that can go wrong, with the file, the column, the row and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// What the library returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where in the input something was found: the row counts from 1 within its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: String,
+    /// The column's name.
+    pub column: String,
+    /// The row within the file, the first being 1.
+    pub row: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: column `{}`, row {}", self.file, self.column, self.row)
+    }
+}
+
+/// An error, told so that the reader can act on it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("{}: cannot {action}", path.display())]
+    Io {
+        /// What was attempted, as a verb with its object: "open the file".
+        action: &'static str,
+        /// The path concerned.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A file that is not Parquet, is cut short or is damaged.
+    #[error("{file}: {problem}")]
+    Parquet {
+        /// The file as the user named it.
+        file: String,
+        /// What is wrong and what to do.
+        problem: String,
+        /// The cause, where the reader gave one.
+        source: Option<parquet::errors::ParquetError>,
+    },
+    /// A cell that is not what its column promises.
+    #[error("{place}: {problem}; {remedy}")]
+    Cell {
+        /// Where it is.
+        place: Place,
+        /// What is wrong with it.
+        problem: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A file whose columns do not fit the request.
+    #[error("{file}: {problem}")]
+    Schema {
+        /// The file as the user named it.
+        file: String,
+        /// What is missing or ambiguous, and the flag that settles it.
+        problem: String,
+    },
+    /// A group whose rows cannot be one distribution.
+    #[error("group {group}: {problem}; {remedy}")]
+    Group {
+        /// The group's key, as it is written in the result.
+        group: String,
+        /// What is wrong.
+        problem: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A request that contradicts itself or names something unknown. Exit status 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The result would replace an existing file.
+    #[error("{}: exists already; give --overwrite to replace it, or another -o", .0.display())]
+    Exists(PathBuf),
+    /// The user pressed Ctrl-C.
+    #[error("interrupted; nothing was written")]
+    Interrupted,
+    /// Arrow could not build or write a table: a defect of concentra, not of the input.
+    #[error("internal: {action}")]
+    Arrow {
+        /// What was attempted.
+        action: &'static str,
+        /// The cause.
+        source: arrow::error::ArrowError,
+    },
+}
+
+impl Error {
+    /// An operating-system error with what was attempted and where.
+    pub fn io(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
+        Self::Io { action, path: path.as_ref().to_owned(), source }
+    }
+
+    /// Wraps an Arrow error: `.map_err(Error::arrow("write the table"))`.
+    pub fn arrow(action: &'static str) -> impl FnOnce(arrow::error::ArrowError) -> Self {
+        move |source| Self::Arrow { action, source }
+    }
+
+    /// The process's exit status for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Exists(_) => 2,
+            Self::Interrupted => 130,
+            _ => 1,
+        }
+    }
+}

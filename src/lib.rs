@@ -1,0 +1,5 @@
+//! Who really holds, earns and decides: exact concentration metrics of token-holder and LP snapshots.
+
+pub mod error;
+
+pub use error::{Error, Result};
