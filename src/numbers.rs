@@ -1,0 +1,8 @@
+//! The exact arithmetic everything else rests on: keys, units, logarithms, roots, wide sums, ties.
+
+pub mod key;
+pub mod log2;
+pub mod sqrt;
+pub mod tie;
+pub mod unit;
+pub mod wide;
