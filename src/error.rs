@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -46,8 +47,8 @@ pub enum Error {
         file: String,
         /// What is wrong and what to do.
         problem: String,
-        /// The cause, where the reader gave one.
-        source: Option<parquet::errors::ParquetError>,
+        /// What the reader said.
+        source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     },
     /// A cell that is not what its column promises.
     #[error("{place}: {problem}; {remedy}")]
@@ -115,4 +116,13 @@ impl Error {
             _ => 1,
         }
     }
+}
+
+/// The candidate most like `name`, if any is like it at all.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
 }

@@ -2,6 +2,7 @@
 //!
 //! To add one: write `metrics/name.rs`, and add its line to [`catalog`].
 
+use crate::error::{Error, Result, nearest};
 use crate::moments::{Ask, Fraction, Moments, Needs};
 
 pub mod gini;
@@ -92,6 +93,19 @@ pub fn catalog(extras: &Extras) -> Vec<Metric> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// The metrics of these names, all where there are none, in the order of the catalog.
+pub fn select(catalog: Vec<Metric>, names: &[String]) -> Result<Vec<Metric>> {
+    for name in names {
+        if !catalog.iter().any(|m| m.name == *name) {
+            let near = nearest(name, catalog.iter().map(|m| m.name.as_str()));
+            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return Err(Error::Usage(format!("there is no metric `{name}`{hint}")));
+        }
+    }
+    let wanted = |m: &Metric| names.is_empty() || names.contains(&m.name);
+    Ok(catalog.into_iter().filter(wanted).collect())
 }
 
 #[cfg(test)]

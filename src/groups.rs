@@ -1,0 +1,318 @@
+//! Rows to groups: dense ids, each group's unit and total, and its keys side by side.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use ruint::aliases::U256;
+
+use crate::columns::{Amounts, Values};
+use crate::engine::Total;
+use crate::error::{Error, Place, Result};
+use crate::input::file::InputFile;
+use crate::numbers::key::{self, Key};
+use crate::numbers::unit::{Span, Unit, of_double, power_of_ten};
+use crate::numbers::wide::U320;
+use crate::options::Owners;
+
+pub mod chunk;
+pub mod merge;
+pub mod schema;
+
+use chunk::{Chunk, DROPPED, Part};
+
+/// How many rows of a group went where, in the words of the result's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// All rows.
+    pub rows: u64,
+    /// Null amounts.
+    pub null: u64,
+    /// Negative amounts, dropped.
+    pub negative: u64,
+    /// Rows that vanished into another of the same owner.
+    pub merged: u64,
+    /// Holders of nothing.
+    pub zero: u64,
+    /// What is left.
+    pub holders: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.null += other.null;
+        self.negative += other.negative;
+        self.merged += other.merged;
+        self.zero += other.zero;
+        self.holders += other.holders;
+    }
+}
+
+/// All groups, in the order of their keys.
+#[derive(Debug)]
+pub struct Groups {
+    /// Row-encoded keys, ascending.
+    pub keys: Vec<Box<[u8]>>,
+    /// Of each group.
+    pub counts: Vec<Counts>,
+    /// Of each group.
+    pub units: Vec<Unit>,
+    /// For each task, the global id of each of its local groups.
+    pub of_task: Vec<Vec<u32>>,
+}
+
+/// Gives every local group of the chunks its global id, by the order of keys, so that neither tasks nor their order
+/// show.
+pub fn unite(chunks: &[Chunk], schema: &schema::GroupSchema) -> Result<Groups> {
+    let mut keys: Vec<&[u8]> = chunks.iter().flat_map(|c| c.groups.keys().map(|key| &**key)).collect();
+    keys.par_sort_unstable();
+    keys.dedup();
+    let ids: HashMap<&[u8], u32> = keys.iter().enumerate().map(|(id, &key)| (key, id as u32)).collect();
+    let mut counts = vec![Counts::default(); keys.len()];
+    let mut spans = vec![Span::default(); keys.len()];
+    let of_task = chunks
+        .iter()
+        .map(|chunk| {
+            let global: Vec<u32> = chunk.groups.keys().map(|key| ids[&**key]).collect();
+            for (local, &id) in global.iter().enumerate() {
+                counts[id as usize].add(&chunk.groups.counts[local]);
+                spans[id as usize].merge(chunk.groups.spans[local]);
+            }
+            global
+        })
+        .collect();
+    let units = spans.iter().enumerate().map(|(id, span)| {
+        span.unit().ok_or_else(|| Error::Group {
+            group: schema.show(keys[id]),
+            problem: "its rows are doubles in one file and exact amounts in another, which share no unit"
+                .into(),
+            remedy: "choose columns of one kind with --amount, or keep the files apart".into(),
+        })
+    });
+    let units = units.collect::<Result<_>>()?;
+    Ok(Groups { keys: keys.into_iter().map(Box::from).collect(), counts, units, of_task })
+}
+
+/// An exact amount in its group's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exact {
+    /// Below 2^128.
+    Narrow(u128),
+    /// Any.
+    Wide(U256),
+}
+
+impl Exact {
+    /// As 256 bits.
+    pub fn wide(self) -> U256 {
+        match self {
+            Self::Narrow(a) => U256::from(a),
+            Self::Wide(a) => a,
+        }
+    }
+
+    fn key(self) -> (Key, bool) {
+        match self {
+            Self::Narrow(a) => key::of_u128(a),
+            Self::Wide(a) => key::of(a),
+        }
+    }
+}
+
+/// A row's amount in its group's unit and whether nothing was cut off, or what is wrong with it.
+#[inline]
+pub fn amount_of(amounts: &Amounts, row: usize, unit: Unit) -> Result<(Exact, bool), &'static str> {
+    let narrow = |a: u128, scale: u8| {
+        let Unit::Decimal(decimals) = unit else { return Ok((Exact::Narrow(a), true)) };
+        if a == 0 || scale == decimals {
+            return Ok((Exact::Narrow(a), true));
+        }
+        scaled(U256::from(a), decimals - scale).map(|a| (Exact::Wide(a), true))
+    };
+    match &amounts.values {
+        Values::Short(values) => narrow(u128::from(values[row]), amounts.scales.at(row)),
+        Values::Narrow(values) => narrow(values[row], amounts.scales.at(row)),
+        Values::Wide(values) => match unit {
+            Unit::Decimal(decimals) if !values[row].is_zero() => {
+                scaled(values[row], decimals - amounts.scales.at(row)).map(|a| (Exact::Wide(a), true))
+            }
+            _ => Ok((Exact::Wide(values[row]), true)),
+        },
+        Values::Double(values) => {
+            let d = values[row];
+            if d == 0.0 {
+                return Ok((Exact::Narrow(0), true));
+            }
+            let (a, exact) = of_double(d, unit.log2());
+            if a.is_zero() {
+                return Err("the double is more than 2^255 times smaller than the group's largest amount");
+            }
+            Ok((Exact::Wide(a), exact))
+        }
+    }
+}
+
+fn scaled(a: U256, decimals: u8) -> Result<U256, &'static str> {
+    let scaled = power_of_ten(decimals).and_then(|power| a.checked_mul(power));
+    scaled.ok_or("the amount is beyond 256 bits at the number of decimals that its group needs")
+}
+
+/// The keys of all groups side by side, and their exact totals.
+#[derive(Debug)]
+pub struct Column {
+    /// Keys of the holders, in any order within a group.
+    pub keys: Vec<Key>,
+    /// Where each group starts, and the end.
+    pub offsets: Vec<usize>,
+    /// Of each group.
+    pub totals: Vec<Total>,
+}
+
+/// Brings all amounts into their groups. Chunks are consumed as they are used up.
+pub fn gather(
+    mut chunks: Vec<Chunk>,
+    groups: &mut Groups,
+    owners: Owners,
+    files: &[InputFile],
+) -> Result<Column> {
+    match owners {
+        Owners::Trust => scatter(chunks, groups, files),
+        Owners::Check => {
+            merge::check(&chunks, groups, files)?;
+            merge::drop_zeros(groups, &mut chunks);
+            scatter(chunks, groups, files)
+        }
+        Owners::Merge => {
+            let merged = merge::merge(&chunks, groups, files, |_| true)?;
+            drop(chunks);
+            Ok(merge::column(merged, groups))
+        }
+    }
+}
+
+/// Each row to its group's part of the column: every chunk knows where its rows of a group begin.
+fn scatter(chunks: Vec<Chunk>, groups: &Groups, files: &[InputFile]) -> Result<Column> {
+    let offsets = offsets(groups);
+    let mut next: Vec<usize> = offsets[..groups.keys.len()].to_vec();
+    let starts: Vec<Vec<usize>> = chunks
+        .iter()
+        .zip(&groups.of_task)
+        .map(|(chunk, global)| {
+            let advance = |(&id, counts): (&u32, &Counts)| {
+                let start = next[id as usize];
+                next[id as usize] += counts.holders as usize;
+                start
+            };
+            global.iter().zip(&chunk.groups.counts).map(advance).collect()
+        })
+        .collect();
+    // Each slot is written once, by one thread: relaxed stores are a safe parallel scatter.
+    let keys: Vec<AtomicU64> = (0..*offsets.last().unwrap_or(&0)).map(|_| AtomicU64::new(0)).collect();
+    let parts: Vec<Result<Vec<Total>>> = chunks
+        .into_par_iter()
+        .zip(starts)
+        .zip(&groups.of_task)
+        .map(|((chunk, mut next), global)| {
+            let mut totals = vec![Total { amount: U320::ZERO, exact: true }; global.len()];
+            let units: Vec<Unit> = global.iter().map(|&id| groups.units[id as usize]).collect();
+            for part in &chunk.parts {
+                each(part, &units, |row, local, amount| {
+                    let (amount, whole) =
+                        amount.map_err(|problem| place_error(&chunk, part, row, files, problem))?;
+                    let (key, exact) = amount.key();
+                    if key == 0 {
+                        return Ok(());
+                    }
+                    keys[next[local]].store(key, Ordering::Relaxed);
+                    next[local] += 1;
+                    totals[local].amount += U320::from(amount.wide());
+                    totals[local].exact &= exact & whole;
+                    Ok(())
+                })?;
+            }
+            Ok(totals)
+        })
+        .collect();
+    let mut totals = vec![Total { amount: U320::ZERO, exact: true }; groups.keys.len()];
+    for (part, global) in parts.into_iter().zip(&groups.of_task) {
+        for (total, &id) in part?.into_iter().zip(global) {
+            totals[id as usize].amount += total.amount;
+            totals[id as usize].exact &= total.exact;
+        }
+    }
+    Ok(Column { keys: keys.into_iter().map(AtomicU64::into_inner).collect(), offsets, totals })
+}
+
+/// Where each group's holders begin, and the end.
+fn offsets(groups: &Groups) -> Vec<usize> {
+    let mut offsets = vec![0];
+    let mut end = 0;
+    offsets.extend(groups.counts.iter().map(|counts| {
+        end += counts.holders as usize;
+        end
+    }));
+    offsets
+}
+
+/// Calls `f` with every kept row of a part, its local group and its amount.
+fn each<E>(
+    part: &Part,
+    units: &[Unit],
+    mut f: impl FnMut(usize, usize, Result<(Exact, bool), &'static str>) -> Result<(), E>,
+) -> Result<(), E> {
+    for (row, &id) in part.ids.iter().enumerate() {
+        if id != DROPPED {
+            f(row, id as usize, amount_of(&part.amounts, row, units[id as usize]))?;
+        }
+    }
+    Ok(())
+}
+
+/// The exact amounts of the wanted groups' holders, for what only they decide.
+pub fn exact_amounts(
+    chunks: &[Chunk],
+    groups: &Groups,
+    owners: Owners,
+    files: &[InputFile],
+    wanted: &[bool],
+) -> Result<HashMap<u32, Vec<U256>>> {
+    let mut exact: HashMap<u32, Vec<U256>> = HashMap::new();
+    if owners == Owners::Merge {
+        for (id, amount, _) in
+            merge::merge(chunks, groups, files, |id| wanted[id as usize])?.into_iter().flatten()
+        {
+            if !amount.is_zero() {
+                exact.entry(id).or_default().push(amount);
+            }
+        }
+        return Ok(exact);
+    }
+    for (chunk, global) in chunks.iter().zip(&groups.of_task) {
+        let units: Vec<Unit> = global.iter().map(|&id| groups.units[id as usize]).collect();
+        for part in &chunk.parts {
+            each(part, &units, |row, local, amount| {
+                let id = global[local];
+                let (amount, _) = amount.map_err(|problem| place_error(chunk, part, row, files, problem))?;
+                if wanted[id as usize] && !amount.wide().is_zero() {
+                    exact.entry(id).or_default().push(amount.wide());
+                }
+                Ok::<(), Error>(())
+            })?;
+        }
+    }
+    Ok(exact)
+}
+
+/// An error in a row that only the whole group shows.
+fn place_error(chunk: &Chunk, part: &Part, row: usize, files: &[InputFile], problem: &str) -> Error {
+    Error::Cell {
+        place: Place {
+            file: files[chunk.file].source.shown.clone(),
+            column: chunk.amount.clone(),
+            row: part.first_row + row as u64 + 1,
+        },
+        problem: problem.into(),
+        remedy: "leave the row out, or keep amounts of such different sizes in groups of their own".into(),
+    }
+}

@@ -1,0 +1,202 @@
+//! Paths to Parquet files: files, folders, globs and standard input, in an order of their own.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+
+use crate::error::{Error, Result};
+
+pub mod file;
+pub mod roles;
+
+/// One Parquet file to read.
+#[derive(Debug)]
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name below the path that the user gave, with `/` between folders.
+    pub name: String,
+    /// As messages name it.
+    pub shown: String,
+    /// Its name without the extension: the snapshot where it has no snapshot column.
+    pub stem: String,
+    /// `key=value` folders above it.
+    pub hive: Vec<(String, Option<String>)>,
+    /// Standard input, kept until it is no longer needed.
+    _spool: Option<TempPath>,
+}
+
+/// The sources behind the given paths, sorted by name so that their order never matters, and what the user should
+/// know about them.
+pub fn discover(paths: &[String]) -> Result<(Vec<Source>, Vec<String>)> {
+    let mut sources = Vec::new();
+    for path in paths {
+        let before = sources.len();
+        if path == "-" {
+            sources.push(spool()?);
+        } else if Path::new(path).exists() {
+            add(Path::new(path), &mut sources)?;
+        } else if path.contains(['*', '?', '[']) {
+            expand(path, &mut sources)?;
+        } else {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(Error::io("open the file", path, missing));
+        }
+        if sources.len() == before {
+            return Err(Error::Usage(format!("{path}: no Parquet files there (*.parquet, *.parq or *.pq)")));
+        }
+    }
+    sources.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    let mut warnings = Vec::new();
+    let mut seen = HashSet::new();
+    sources.retain(|source| {
+        let new = seen.insert(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone()));
+        if !new {
+            warnings.push(format!("{}: given more than once, read once", source.shown));
+        }
+        new
+    });
+    Ok((sources, warnings))
+}
+
+fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<()> {
+    let paths =
+        glob::glob(pattern).map_err(|e| Error::Usage(format!("{pattern}: not a valid pattern: {e}")))?;
+    for path in paths {
+        let path = path.map_err(|e| Error::io("search the folder", e.path().to_owned(), e.into()))?;
+        let below = fixed_part(pattern);
+        add_below(&path, &below, sources)?;
+    }
+    Ok(())
+}
+
+/// The folders of a pattern before its first wildcard.
+fn fixed_part(pattern: &str) -> PathBuf {
+    Path::new(pattern)
+        .components()
+        .take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .collect()
+}
+
+fn add(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
+    let below = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    add_below(path, below, sources)
+}
+
+fn add_below(path: &Path, below: &Path, sources: &mut Vec<Source>) -> Result<()> {
+    if path.is_dir() {
+        let mut visited = HashSet::new();
+        search(path, below, &mut visited, sources)
+    } else {
+        sources.push(source(path, below));
+        Ok(())
+    }
+}
+
+/// Searches a folder and those below it; links may form loops.
+fn search(
+    folder: &Path,
+    below: &Path,
+    visited: &mut HashSet<PathBuf>,
+    sources: &mut Vec<Source>,
+) -> Result<()> {
+    let real = fs::canonicalize(folder).map_err(|e| Error::io("search the folder", folder, e))?;
+    if !visited.insert(real) {
+        return Ok(());
+    }
+    let entries = fs::read_dir(folder).map_err(|e| Error::io("search the folder", folder, e))?;
+    for entry in entries {
+        let path = entry.map_err(|e| Error::io("search the folder", folder, e))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(['.', '_']) {
+            continue;
+        }
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if path.is_dir() {
+            search(&path, below, visited, sources)?;
+        } else if ["parquet", "parq", "pq"].contains(&extension.as_str()) {
+            sources.push(source(&path, below));
+        }
+    }
+    Ok(())
+}
+
+fn source(path: &Path, below: &Path) -> Source {
+    let name = path.strip_prefix(below).unwrap_or(path);
+    let name: Vec<_> = name.components().map(|c| c.as_os_str().to_string_lossy()).collect();
+    let folders = path.parent().into_iter().flat_map(Path::components);
+    Source {
+        name: name.join("/"),
+        shown: path.display().to_string(),
+        stem: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        hive: folders.filter_map(|c| hive(&c.as_os_str().to_string_lossy())).collect(),
+        path: path.to_owned(),
+        _spool: None,
+    }
+}
+
+/// `key=value` of a folder's name, the value with its %-escapes undone; the default partition is null.
+fn hive(folder: &str) -> Option<(String, Option<String>)> {
+    let (key, value) = folder.split_once('=').filter(|(key, _)| !key.is_empty())?;
+    let value = (value != "__HIVE_DEFAULT_PARTITION__").then(|| unescape(value));
+    Some((unescape(key), value))
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Parquet is read from its end, and groups may be read twice: standard input becomes a file first.
+fn spool() -> Result<Source> {
+    let failed = |e| Error::io("spool standard input", "-", e);
+    let mut file =
+        tempfile::Builder::new().prefix("concentra-").suffix(".parquet").tempfile().map_err(failed)?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(failed)?;
+    let path = file.into_temp_path();
+    Ok(Source {
+        path: path.to_path_buf(),
+        name: "-".into(),
+        shown: "-".into(),
+        stem: "stdin".into(),
+        hive: vec![],
+        _spool: Some(path),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hive_folders() {
+        assert_eq!(hive("week=12"), Some(("week".into(), Some("12".into()))));
+        assert_eq!(hive("name=a%2Fb%"), Some(("name".into(), Some("a/b%".into()))));
+        assert_eq!(hive("day=__HIVE_DEFAULT_PARTITION__"), Some(("day".into(), None)));
+        assert_eq!((hive("plain"), hive("=x")), (None, None));
+    }
+
+    #[test]
+    fn names_lie_below_the_given_path() {
+        let s = source(Path::new("lake/week=3/part-0.parquet"), Path::new("lake"));
+        assert_eq!((s.name.as_str(), s.stem.as_str()), ("week=3/part-0.parquet", "part-0"));
+        assert_eq!(s.hive, [("week".to_owned(), Some("3".to_owned()))]);
+        assert_eq!(fixed_part("a/b/*.parquet"), Path::new("a/b"));
+    }
+}

@@ -1,0 +1,111 @@
+//! Opening a Parquet file: its footer, and errors that say what is wrong with it.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+
+use super::Source;
+use crate::error::{Error, Result};
+
+/// Rows of one record batch: large enough to amortise a batch, small enough to stay in cache.
+const BATCH_ROWS: usize = 1 << 15;
+
+/// An opened file: its footer is read, its pages are not.
+#[derive(Debug)]
+pub struct InputFile {
+    /// What it is and where.
+    pub source: Source,
+    /// Its size in bytes.
+    pub bytes: u64,
+    metadata: ArrowReaderMetadata,
+}
+
+impl InputFile {
+    /// Reads the footer.
+    pub fn open(source: Source) -> Result<Self> {
+        let file = File::open(&source.path).map_err(|e| Error::io("open the file", &source.shown, e))?;
+        let bytes = file.metadata().map_err(|e| Error::io("open the file", &source.shown, e))?.len();
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
+        let metadata = metadata.map_err(|e| not_parquet(&source, bytes, e))?;
+        Ok(Self { source, bytes, metadata })
+    }
+
+    /// The Arrow schema of its columns.
+    pub fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+
+    /// The number of rows by the footer.
+    pub fn rows(&self) -> u64 {
+        self.row_groups().map(|rows| rows as u64).sum()
+    }
+
+    /// The rows of each row group.
+    pub fn row_groups(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.metadata
+            .metadata()
+            .row_groups()
+            .iter()
+            .map(|group| usize::try_from(group.num_rows()).unwrap_or(0))
+    }
+
+    /// Compressed bytes of some columns of a row group.
+    pub fn column_bytes(&self, row_group: usize, roots: &[usize]) -> u64 {
+        let descriptor = self.metadata.metadata().file_metadata().schema_descr();
+        let group = self.metadata.metadata().row_group(row_group);
+        let leaves = group.columns().iter().enumerate();
+        let wanted = leaves.filter(|(leaf, _)| roots.contains(&descriptor.get_column_root_idx(*leaf)));
+        wanted.map(|(_, column)| u64::try_from(column.compressed_size()).unwrap_or(0)).sum()
+    }
+
+    /// The batches of one row group, only the columns `roots` (ascending) in them.
+    pub fn read(
+        &self,
+        row_group: usize,
+        roots: &[usize],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
+        let file =
+            File::open(&self.source.path).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.iter().copied());
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(mask)
+            .with_row_groups(vec![row_group])
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|e| self.damaged(Some(Arc::new(e))))?;
+        Ok(batches.map(|batch| batch.map_err(|e| self.damaged(Some(Arc::new(e))))))
+    }
+
+    /// The error of pages that cannot be decoded.
+    pub fn damaged(&self, source: Option<Arc<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::Parquet {
+            file: self.source.shown.clone(),
+            problem: "its pages cannot be read: the file is damaged, or was replaced while being read; fetch it again"
+                .into(),
+            source,
+        }
+    }
+}
+
+/// What a file is that has no readable footer.
+fn not_parquet(source: &Source, bytes: u64, error: ParquetError) -> Error {
+    let mut magic = [0; 4];
+    let begins = File::open(&source.path).and_then(|mut file| file.read_exact(&mut magic));
+    let problem = match &magic {
+        _ if bytes == 0 => "the file is empty (0 bytes); write it again",
+        b"PAR1" if bytes < 12 => "the file is cut short; fetch it again",
+        b"PAR1" => "the footer cannot be read: the file is cut short or damaged; fetch it again",
+        b"PARE" => "the footer is encrypted, which is not supported; write it without encryption",
+        _ if begins.is_err() => "the file is too short to be Parquet",
+        _ => "this is no Parquet file (it does not begin with PAR1); convert it first",
+    };
+    Error::Parquet { file: source.shown.clone(), problem: problem.into(), source: Some(Arc::new(error)) }
+}

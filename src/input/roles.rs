@@ -1,0 +1,331 @@
+//! Which column of a file plays which role: by its name, by its type, or by the user's word.
+
+use arrow::datatypes::{DataType, Schema};
+
+use super::Source;
+use crate::error::{Error, Result, nearest};
+use crate::options::{By, Options, Owners, Snapshot};
+
+const SNAPSHOT: &[&str] = &[
+    "snapshot",
+    "snapshot_date",
+    "block_number",
+    "block",
+    "date",
+    "day",
+    "week",
+    "month",
+    "epoch",
+    "epoch_hour",
+    "hour",
+    "timestamp",
+    "block_timestamp",
+    "time",
+    "end_block",
+];
+const CHAIN: &[&str] = &["chain_id", "chain", "network"];
+const ASSET: &[&str] =
+    &["erc20", "token_address", "contract_address", "token", "asset", "campaign", "pool", "vault", "market"];
+const OWNER: &[&str] =
+    &["address", "holder", "owner", "account", "wallet", "provider", "user", "voter", "identity"];
+const AMOUNT: &[&str] = &[
+    "balance",
+    "eth_balance",
+    "raw_balance",
+    "amount",
+    "value",
+    "reward",
+    "cumulative_reward",
+    "voting_power",
+    "weight",
+    "share",
+    "shares",
+];
+/// Endings of amount columns that hold the same amount in another encoding.
+const SUFFIXES: &[&str] = &["_binary", "_string", "_str", "", "_f64"];
+/// Parts of names that mark a number as no amount.
+const NO_AMOUNT: &[&str] = &[
+    "id",
+    "ids",
+    "tick",
+    "decimals",
+    "block",
+    "blocknumber",
+    "time",
+    "timestamp",
+    "date",
+    "day",
+    "week",
+    "month",
+    "year",
+    "hour",
+    "epoch",
+    "index",
+    "nonce",
+    "expiration",
+    "start",
+    "end",
+    "chain",
+    "u32",
+    "u64",
+];
+
+/// Where a group column's values come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A column of the file.
+    Column(usize),
+    /// A `key=value` folder, by its index.
+    Hive(usize),
+    /// The file's stem.
+    Stem,
+}
+
+/// A group column of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Its name, as in the file.
+    pub name: String,
+    /// Where it stands among all group columns of all files: its role, then its preference within it.
+    pub order: (usize, usize),
+    /// Where its values come from.
+    pub source: KeySource,
+}
+
+/// How exactly a column can hold amounts, the better ones first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Encoding {
+    /// 32 bytes, big-endian.
+    Binary,
+    /// Decimal or hex text.
+    Text,
+    /// An integer or a decimal.
+    Number,
+    /// A double, which keeps 53 bits.
+    Double,
+}
+
+/// The roles of one file's columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// The group columns.
+    pub keys: Vec<KeyColumn>,
+    /// The amount's column.
+    pub amount: usize,
+    /// How it holds amounts.
+    pub encoding: Encoding,
+    /// The owner's column, where one is found.
+    pub owner: Option<usize>,
+    /// An exact amount column that was passed over for a double.
+    pub exact_instead: Option<String>,
+}
+
+/// How a column of this type holds amounts; `None` where it cannot.
+pub fn encoding(data_type: &DataType) -> Option<Encoding> {
+    use DataType as T;
+    match data_type {
+        T::Dictionary(_, values) => encoding(values),
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(32) => Some(Encoding::Binary),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => Some(Encoding::Text),
+        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Some(Encoding::Number),
+        t if t.is_integer() => Some(Encoding::Number),
+        t if t.is_floating() => Some(Encoding::Double),
+        _ => None,
+    }
+}
+
+/// Finds the roles of a file's columns.
+pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Roles> {
+    let finder = Finder { source, schema };
+    let keys = finder.keys(options)?;
+    let owner = match &options.owner {
+        Some(name) => Some(finder.named(name, "--owner")?),
+        None => OWNER.iter().find_map(|name| finder.like(name)),
+    };
+    if owner.is_none() && options.owners != Owners::Trust {
+        return Err(
+            finder.error("no owner column is recognised; name it with --owner, or use --owners trust")
+        );
+    }
+    let (amount, encoding) = finder.amount(options.amount.as_deref(), &keys, owner)?;
+    let exact_instead = (encoding == Encoding::Double)
+        .then(|| finder.amounts().find(|&(_, other)| other < Encoding::Double))
+        .flatten()
+        .map(|(column, _)| schema.field(column).name().clone());
+    Ok(Roles { keys, amount, encoding, owner, exact_instead })
+}
+
+struct Finder<'a> {
+    source: &'a Source,
+    schema: &'a Schema,
+}
+
+impl Finder<'_> {
+    fn error(&self, problem: impl Into<String>) -> Error {
+        Error::Schema { file: self.source.shown.clone(), problem: problem.into() }
+    }
+
+    /// The column of this name, exactly or else but for its case.
+    fn like(&self, name: &str) -> Option<usize> {
+        let fields = self.schema.fields();
+        let exact = fields.iter().position(|f| f.name() == name);
+        exact.or_else(|| fields.iter().position(|f| f.name().eq_ignore_ascii_case(name)))
+    }
+
+    /// The column that the user named.
+    fn named(&self, name: &str, flag: &str) -> Result<usize> {
+        self.like(name).ok_or_else(|| self.missing(name, flag))
+    }
+
+    fn missing(&self, name: &str, flag: &str) -> Error {
+        let columns = self.columns();
+        let near = nearest(name, columns.iter().map(String::as_str));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        self.error(format!("there is no column `{name}` for {flag}{hint} (it has {})", columns.join(", ")))
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let files = self.schema.fields().iter().map(|f| f.name().clone());
+        files.chain(self.source.hive.iter().map(|(key, _)| key.clone())).collect()
+    }
+
+    /// The source of a group column's values: a column, else a folder.
+    fn key(&self, name: &str) -> Option<(String, KeySource)> {
+        let column = self.like(name).map(|i| (self.schema.field(i).name().clone(), KeySource::Column(i)));
+        column.or_else(|| {
+            let i = self.source.hive.iter().position(|(key, _)| key.eq_ignore_ascii_case(name))?;
+            Some((self.source.hive[i].0.clone(), KeySource::Hive(i)))
+        })
+    }
+
+    fn keys(&self, options: &Options) -> Result<Vec<KeyColumn>> {
+        let stem = || KeyColumn { name: "snapshot".into(), order: (0, 0), source: KeySource::Stem };
+        let key = |(name, source), order| KeyColumn { name, order, source };
+        let mut keys = Vec::new();
+        match &options.by {
+            By::Nothing => {}
+            By::Columns(names) => {
+                for (i, name) in names.iter().enumerate() {
+                    let is_snapshot = name.eq_ignore_ascii_case("snapshot");
+                    let found = match &options.snapshot {
+                        Snapshot::Filename if is_snapshot => None,
+                        Snapshot::Column(column) if is_snapshot => {
+                            Some(self.named_key(column, "--snapshot")?)
+                        }
+                        _ => self.key(name),
+                    };
+                    keys.push(match found {
+                        Some(found) => key(found, (i, 0)),
+                        None if is_snapshot => KeyColumn { order: (i, 0), ..stem() },
+                        None => return Err(self.missing(name, "--by")),
+                    });
+                }
+            }
+            By::Roles => {
+                match &options.snapshot {
+                    Snapshot::Nothing => {}
+                    Snapshot::Filename => keys.push(stem()),
+                    Snapshot::Column(column) => {
+                        keys.push(key(self.named_key(column, "--snapshot")?, (0, 0)));
+                    }
+                    Snapshot::Auto => keys.push(self.role(SNAPSHOT, 0).unwrap_or_else(stem)),
+                }
+                keys.extend(self.role(CHAIN, 1));
+                keys.extend(self.role(ASSET, 2));
+            }
+        }
+        for key in &keys {
+            if let KeySource::Column(i) = key.source
+                && self.schema.field(i).data_type().is_nested()
+                && !matches!(self.schema.field(i).data_type(), DataType::Dictionary(..))
+            {
+                return Err(self.error(format!(
+                    "column `{}` is nested and cannot be a group column; use --by",
+                    key.name
+                )));
+            }
+        }
+        Ok(keys)
+    }
+
+    fn named_key(&self, name: &str, flag: &str) -> Result<(String, KeySource)> {
+        self.key(name).ok_or_else(|| self.missing(name, flag))
+    }
+
+    fn role(&self, names: &[&str], role: usize) -> Option<KeyColumn> {
+        names.iter().enumerate().find_map(|(preference, name)| {
+            let (name, source) = self.key(name)?;
+            Some(KeyColumn { name, order: (role, preference), source })
+        })
+    }
+
+    /// Columns whose names say that they are amounts, best first.
+    fn amounts(&self) -> impl Iterator<Item = (usize, Encoding)> + '_ {
+        AMOUNT.iter().flat_map(move |name| {
+            let columns = SUFFIXES.iter().filter_map(move |suffix| self.like(&format!("{name}{suffix}")));
+            let mut columns: Vec<(usize, Encoding)> =
+                columns.filter_map(|i| Some((i, encoding(self.schema.field(i).data_type())?))).collect();
+            columns.sort_by_key(|&(_, encoding)| encoding);
+            columns
+        })
+    }
+
+    fn amount(
+        &self,
+        named: Option<&str>,
+        keys: &[KeyColumn],
+        owner: Option<usize>,
+    ) -> Result<(usize, Encoding)> {
+        if let Some(name) = named {
+            let column = self.named(name, "--amount")?;
+            let data_type = self.schema.field(column).data_type();
+            let encoding = encoding(data_type).ok_or_else(|| {
+                let wide = matches!(data_type, DataType::FixedSizeBinary(_));
+                let want = if wide {
+                    "binary amounts have 32 bytes"
+                } else {
+                    "amounts are numbers, text or 32 bytes"
+                };
+                self.error(format!("column `{name}` of type {data_type} holds no amounts: {want}"))
+            })?;
+            return Ok((column, encoding));
+        }
+        if let Some(found) = self.amounts().next() {
+            return Ok(found);
+        }
+        let taken = |i: usize| owner == Some(i) || keys.iter().any(|key| key.source == KeySource::Column(i));
+        let numeric: Vec<(usize, Encoding)> = (0..self.schema.fields().len())
+            .filter(|&i| !taken(i) && !no_amount(self.schema.field(i).name()))
+            .filter_map(|i| Some((i, encoding(self.schema.field(i).data_type())?)))
+            .filter(|&(_, encoding)| encoding >= Encoding::Number)
+            .collect();
+        match numeric[..] {
+            [only] => Ok(only),
+            [] => Err(self.error(format!(
+                "no column is recognised as the amount; name it with --amount (it has {})",
+                self.columns().join(", ")
+            ))),
+            _ => {
+                let names: Vec<&str> =
+                    numeric.iter().map(|&(i, _)| self.schema.field(i).name().as_str()).collect();
+                Err(self.error(format!(
+                    "several columns could be the amount; choose with --amount: {}",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+/// Whether a number of this name is a time, an id, a tick or the like.
+fn no_amount(name: &str) -> bool {
+    // blockNumber and block_number alike.
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !words.ends_with(|c: char| c.is_ascii_uppercase()) {
+            words.push('_');
+        }
+        words.push(c);
+    }
+    words.to_lowercase().split('_').any(|word| NO_AMOUNT.contains(&word))
+}

@@ -1,0 +1,143 @@
+//! Results to a file or to standard output: whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+use crate::results::Results;
+
+pub mod parquet;
+pub mod table;
+pub mod text;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns, rounded to be read
+    Table,
+    /// Exact, with documentation and provenance
+    Parquet,
+    /// Exact; lists as JSON text
+    Csv,
+    /// Exact; one array of objects
+    Json,
+}
+
+impl Format {
+    /// The format that a file's extension names.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "parquet" | "pq" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            "json" => Some(Self::Json),
+            "txt" => Some(Self::Table),
+            _ => None,
+        }
+    }
+}
+
+/// Where results go, checked before the work starts.
+pub struct Output {
+    format: Format,
+    file: Option<Pending>,
+}
+
+/// A file that takes its name when it is whole.
+struct Pending {
+    temporary: NamedTempFile,
+    path: PathBuf,
+    overwrite: bool,
+}
+
+impl Output {
+    /// Checks the path and opens a temporary file beside it.
+    pub fn open(path: Option<&Path>, format: Option<Format>, overwrite: bool) -> Result<Self> {
+        let Some(path) = path else {
+            let format = format.unwrap_or(Format::Table);
+            if format == Format::Parquet && io::stdout().is_terminal() {
+                return Err(Error::Usage(
+                    "Parquet is not for a terminal; name a file with -o, or pipe it".into(),
+                ));
+            }
+            return Ok(Self { format, file: None });
+        };
+        let format = format.or_else(|| Format::of(path)).ok_or_else(|| {
+            Error::Usage(format!(
+                "{}: no format is known by this extension; use .parquet, .csv, .json or .txt, or give --format",
+                path.display()
+            ))
+        })?;
+        Ok(Self { format, file: Some(Pending::create(path, overwrite)?) })
+    }
+
+    /// Writes the results and gives the file its name; the path written, if any.
+    pub fn write(self, results: &Results, look: &table::Look) -> Result<Option<PathBuf>> {
+        let Some(mut file) = self.file else {
+            let mut out = io::BufWriter::new(io::stdout());
+            write(&mut out, self.format, results, look)?;
+            out.flush().map_err(|e| Error::io("write to", "standard output", e))?;
+            return Ok(None);
+        };
+        let plain = table::Look { color: false, ..*look };
+        write(file.temporary.as_file_mut(), self.format, results, &plain)?;
+        file.finish().map(Some)
+    }
+}
+
+impl Pending {
+    fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        if path.is_dir() || path.to_string_lossy().ends_with('/') {
+            return Err(Error::Usage(format!("{}: is a folder; name a file", path.display())));
+        }
+        if !overwrite && fs::symlink_metadata(path).is_ok() {
+            return Err(Error::Exists(path.to_owned()));
+        }
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".concentra-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As any new file: the umask takes away what the user does not want.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let temporary =
+            builder.tempfile_in(folder).map_err(|e| Error::io("write into the folder", folder, e))?;
+        Ok(Self { temporary, path: path.to_owned(), overwrite })
+    }
+
+    fn finish(self) -> Result<PathBuf> {
+        let failed = |e| Error::io("write the file", &self.path, e);
+        self.temporary.as_file().sync_all().map_err(failed)?;
+        if self.overwrite {
+            self.temporary.persist(&self.path).map_err(|e| failed(e.error))?;
+        } else {
+            // Somebody may have written it while we worked.
+            self.temporary.persist_noclobber(&self.path).map_err(|e| match e.error.kind() {
+                io::ErrorKind::AlreadyExists => Error::Exists(self.path.clone()),
+                _ => failed(e.error),
+            })?;
+        }
+        Ok(self.path)
+    }
+}
+
+fn write(out: &mut (dyn Write + Send), format: Format, results: &Results, look: &table::Look) -> Result<()> {
+    match format {
+        Format::Parquet => parquet::write(out, results),
+        Format::Csv => text::csv(out, results),
+        Format::Json => text::json(out, results),
+        Format::Table => {
+            let table = table::render(results, look)?;
+            out.write_all(table.as_bytes()).map_err(|e| Error::io("write", "the table", e))
+        }
+    }
+}
+
+/// A file opened for its size, for messages.
+pub fn size(path: &Path) -> u64 {
+    File::open(path).and_then(|f| f.metadata()).map_or(0, |m| m.len())
+}

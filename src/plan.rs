@@ -1,0 +1,98 @@
+//! What will be computed where: metrics × groups × limits. Its `Display` is `--explain`.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::metrics::Metric;
+use crate::moments::{Ask, Needs};
+use crate::options::Device;
+
+/// Queries of one batch: their answers are held at once, some 150 bytes each.
+const QUERIES: u64 = 1 << 18;
+
+/// The work of an analysis after its groups are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Groups that are computed together.
+    pub batches: Vec<Range<usize>>,
+    /// The number of groups.
+    pub groups: usize,
+    /// The number of holders.
+    pub keys: usize,
+    /// Holders of the largest group.
+    pub largest: usize,
+    /// Names of the metrics.
+    pub metrics: Vec<String>,
+    /// The sums they need.
+    pub needs: Needs,
+    /// The backend.
+    pub backend: &'static str,
+    /// Why this one.
+    pub why: &'static str,
+}
+
+impl Plan {
+    /// Plans the groups whose keys lie at `offsets`.
+    pub fn new(offsets: &[usize], metrics: &[Metric], asks: &[&Ask], device: Device) -> Self {
+        let sizes = offsets.windows(2).map(|o| o[1] - o[0]);
+        let mut batches: Vec<Range<usize>> = Vec::new();
+        let mut queries = 0;
+        for (group, keys) in sizes.clone().enumerate() {
+            // Small groups have fewer ranks to ask for than metrics ask.
+            let asked = (keys as u64 + 1).min(asks.len() as u64) + 8;
+            match batches.last_mut() {
+                Some(batch) if queries + asked <= QUERIES => {
+                    batch.end = group + 1;
+                    queries += asked;
+                }
+                _ => {
+                    batches.push(group..group + 1);
+                    queries = asked;
+                }
+            }
+        }
+        Self {
+            batches,
+            groups: sizes.len(),
+            keys: offsets.last().copied().unwrap_or(0),
+            largest: sizes.max().unwrap_or(0),
+            metrics: metrics.iter().map(|m| m.name.clone()).collect(),
+            needs: metrics.iter().fold(Needs::NONE, |needs, m| needs.union(m.needs)),
+            backend: "cpu",
+            why: match device {
+                Device::Cpu => "asked for with --device cpu",
+                Device::Auto => "the only backend of this build",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { batches, groups, keys, largest, metrics, needs, backend, why } = self;
+        writeln!(f, "backend   {backend}: {why}")?;
+        writeln!(f, "groups    {groups}, the largest of {largest} holders")?;
+        writeln!(f, "keys      {keys} of 8 bytes in {} batches", batches.len())?;
+        let sums = [("Σv²", needs.squares), ("ΣL Σv·L", needs.logs), ("Σ√v", needs.roots)];
+        let sums: Vec<&str> = sums.iter().filter(|(_, needed)| *needed).map(|(name, _)| *name).collect();
+        writeln!(f, "sums      n Σv Σi·v {}", sums.join(" "))?;
+        write!(f, "metrics   {}", metrics.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_cover_all_groups_once() {
+        let offsets: Vec<usize> = (0..100_001).map(|g| g * 10).collect();
+        let metrics = crate::metrics::catalog(&Default::default());
+        let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).collect();
+        let plan = Plan::new(&offsets, &metrics, &asks, Device::Auto);
+        assert!(plan.batches.len() > 1);
+        assert_eq!((plan.batches[0].start, plan.batches[plan.batches.len() - 1].end), (0, 100_000));
+        assert!(plan.batches.windows(2).all(|b| b[0].end == b[1].start));
+        assert_eq!(Plan::new(&[0], &metrics, &asks, Device::Cpu).batches, []);
+    }
+}
