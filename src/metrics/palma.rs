@@ -9,7 +9,7 @@ const DOC: Doc = Doc {
     formula: "(share of the top ⌈n/10⌉) / (share of the bottom ⌊4n/10⌋)",
     unit: "1",
     range: "1/4 and up",
-    source: "Palma 2011, doi:10.1111/j.1467-7660.2011.01646.x; as a ratio: Cobham & Sumner 2013",
+    source: "Palma 2011, doi:10.1111/j.1467-7660.2011.01694.x; as a ratio: Cobham & Sumner 2013",
     reading: "How many times what the bottom 40 % hold together the top 10 % hold; 1/4 where all hold the same. Not \
               defined below three holders.",
     elsewhere: "National statistics take the shares of interpolated deciles; here holders are whole.",
