@@ -26,6 +26,15 @@ pub(crate) fn examples() -> Vec<Vec<u64>> {
     ]
 }
 
+/// The example of the R package ineq's manual.
+pub(crate) const INEQ: [u64; 10] = [541, 1463, 2445, 3438, 4437, 5401, 6392, 8304, 11904, 22261];
+
+/// Product per head of the states of Mexico in 1940, the example of PySAL's inequality package.
+pub(crate) const MEXICO: [u64; 32] = [
+    10384, 22361, 9573, 3758, 2934, 8578, 8537, 6909, 17816, 12132, 4359, 2181, 4414, 5309, 3408, 3327, 6936,
+    4836, 9073, 1892, 3569, 11016, 21965, 4372, 4840, 6399, 2459, 7508, 3605, 5203, 7990, 3734,
+];
+
 /// The catalog's metric `name` over positive integers.
 pub(crate) fn value(name: &str, extras: &Extras, amounts: &[u64]) -> Value {
     let metric = catalog(extras).into_iter().find(|m| m.name == name).expect("a metric of the catalog");
@@ -51,6 +60,14 @@ pub(crate) fn count(name: &str, amounts: &[u64]) -> Option<u64> {
     }
 }
 
+/// The same, of a metric that is a list, always defined.
+pub(crate) fn list(name: &str, amounts: &[u64]) -> Vec<f64> {
+    match value(name, &Extras::default(), amounts) {
+        Value::List(Some(x)) => x,
+        other => panic!("{name} is {other:?}"),
+    }
+}
+
 /// Asserts that a defined value is within `tolerance` of the expected one, absolutely or relatively.
 #[track_caller]
 pub(crate) fn assert_close(actual: Option<f64>, expected: f64, tolerance: f64) {
@@ -59,7 +76,8 @@ pub(crate) fn assert_close(actual: Option<f64>, expected: f64, tolerance: f64) {
     assert!(error <= tolerance * expected.abs().max(1.0), "{actual} is not {expected}: off by {error:e}");
 }
 
-fn moments(keys: &[Key], asks: &[Ask]) -> Moments {
+/// The moments of ascending keys below 2^56, with the answers to `asks`.
+pub(crate) fn moments(keys: &[Key], asks: &[Ask]) -> Moments {
     let n = keys.len() as u64;
     let below = |rank: u64| Below {
         rank,
