@@ -29,12 +29,28 @@ pub fn to_f64<const BITS: usize, const LIMBS: usize>(x: &Uint<BITS, LIMBS>) -> f
     libm::scalbn((top | sticky) as f64, shift as i32)
 }
 
-/// `a / b` as a double, within 2^−51 relative. `b` must not be zero.
+/// `a / b` as a double: the nearest one but for one case in some 2^40. `b` must not be zero.
+///
+/// The quotient of the leading doubles is corrected by its remainder, which a fused multiply-add gives exactly.
 pub fn ratio<const A: usize, const AL: usize, const B: usize, const BL: usize>(
     a: &Uint<A, AL>,
     b: &Uint<B, BL>,
 ) -> f64 {
-    to_f64(a) / to_f64(b)
+    let ((a, a_rest), a_shift) = split(a);
+    let ((b, b_rest), b_shift) = split(b);
+    let q = a / b;
+    let rest = libm::fma(-q, b, a) + (a_rest - q * b_rest);
+    libm::scalbn(q + rest / b, a_shift - b_shift)
+}
+
+/// The 128 leading bits as the sum of two doubles, and how far they were shifted.
+fn split<const BITS: usize, const LIMBS: usize>(x: &Uint<BITS, LIMBS>) -> ((f64, f64), i32) {
+    let shift = x.bit_len().saturating_sub(127);
+    let top = *x >> shift;
+    let limbs = top.as_limbs();
+    let top = u128::from(limbs[0]) | u128::from(limbs.get(1).copied().unwrap_or(0)) << 64;
+    let leading = top as f64;
+    ((leading, (top as i128 - leading as i128) as f64), shift as i32)
 }
 
 /// `log2 x` as a double, for `x >= 1`.
@@ -54,6 +70,22 @@ mod tests {
             let x = U320::from_limbs(limbs) >> shift;
             // The standard library rounds decimal text correctly.
             prop_assert_eq!(to_f64(&x), x.to_string().parse::<f64>().unwrap());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quotients_are_rounded_once(
+            a in prop::array::uniform5(any::<u64>()), b in prop::array::uniform5(any::<u64>()),
+            s in 0usize..310, t in 0usize..310,
+        ) {
+            let (a, b) = (U320::from_limbs(a) >> s, (U320::from_limbs(b) >> t) | U320::from(1u8));
+            let q = ratio(&a, &b);
+            // Whole and fraction by long division, with more bits than a double has.
+            let shift = (130 + b.bit_len()).saturating_sub(a.bit_len());
+            let exact = (ruint::Uint::<1024, 16>::from(a) << shift) / ruint::Uint::<1024, 16>::from(b);
+            let expected = libm::scalbn(to_f64(&(exact | ruint::Uint::from(1u8))), -(shift as i32));
+            prop_assert_eq!(q, if a.is_zero() { 0.0 } else { expected });
         }
     }
 

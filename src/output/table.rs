@@ -44,10 +44,7 @@ pub fn render(results: &Results, look: &Look) -> Result<String> {
                 continue;
             }
             let mut row = vec![Cell::new(name)];
-            row.extend(
-                (0..groups)
-                    .map(|g| right(exact(column, g))),
-            );
+            row.extend((0..groups).map(|g| right(exact(column, g))));
             table.add_row(row);
         }
     } else {
@@ -58,9 +55,8 @@ pub fn render(results: &Results, look: &Look) -> Result<String> {
                 i < results.group_columns || headline || (look.chosen && metric && names[i] != "lorenz")
             })
             .collect();
-        table.set_header(
-            shown.iter().map(|&i| Cell::new(names[i]).set_alignment(alignment(batch.column(i)))),
-        );
+        table
+            .set_header(shown.iter().map(|&i| Cell::new(names[i]).set_alignment(alignment(batch.column(i)))));
         for g in 0..groups {
             table.add_row(shown.iter().map(|&i| {
                 let column = batch.column(i);
