@@ -119,7 +119,7 @@ pub enum Shape {
     Equal,
     /// 16 different amounts, powers of two
     Ties,
-    /// Nearly everything below a million wei, 5 % lognormal
+    /// Nearly everything below a million wei, 5 % half a lognormal
     Dust,
     /// Uniform up to 800 tokens
     Uniform,

@@ -46,7 +46,7 @@ impl Amounts {
             Shape::Equal => self.whole(TYPICAL),
             Shape::Ties => self.whole(1 << (u * 16.0) as u32),
             Shape::Dust if u < 0.95 => dust(u / 0.95, 1e6),
-            Shape::Dust => tokens(self.lognormal((u - 0.95) / 0.05)),
+            Shape::Dust => tokens(self.lognormal(0.5 + 0.5 * (u - 0.95) / 0.05)),
             Shape::Uniform => tokens(u * 2.0 * TYPICAL as f64),
         }
     }
@@ -59,7 +59,8 @@ impl Amounts {
             } else {
                 self.lognormal(TAIL_FROM) * self.tail((p - TAIL_FROM) / (1.0 - TAIL_FROM))
             };
-            self.tokens(tokens, noise)
+            // Above the dust, however wide the body is.
+            self.tokens(tokens, noise).max(U256::from(1000u64))
         };
         match u {
             _ if u < 0.10 => dust(u / 0.10, 1e3),
