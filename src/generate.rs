@@ -11,6 +11,7 @@ mod normal;
 mod options;
 mod random;
 mod rows;
+mod scenario;
 mod shape;
 mod writer;
 
@@ -34,6 +35,9 @@ const WINDOW: u64 = 8;
 ///
 /// Refuses to replace a file without `overwrite`; an existing file stays whole if anything fails.
 pub fn run(args: &GenerateArgs) -> Result<Vec<PathBuf>> {
+    if args.scenario == Some(Scenario::Defi) {
+        return scenario::write(&options::output(args)?, args.seed, args.overwrite);
+    }
     let options = Options::new(args)?;
     let rows = Rows::new(&options);
     let mut writer = Writer::create(&options.output, rows.schema(), options.layout)?;

@@ -233,3 +233,97 @@ fn contradictions_are_usage_errors() {
     assert!(matches!(run(&args), Err(Error::Usage(_))));
     assert!(!path.exists());
 }
+
+fn scenario(folder: &Path, seed: u64) -> Vec<PathBuf> {
+    generate(folder, &format!("--scenario defi --seed {seed}")).unwrap()
+}
+
+#[test]
+fn the_sample_in_data_is_what_its_readme_says_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    // A folder that does not exist yet is made.
+    let new = folder.path().join("new");
+    let files = scenario(&new, 1);
+    let mut bytes = 0;
+    for file in &files {
+        let name = file.strip_prefix(&new).unwrap();
+        let (made, kept) = (fs::read(file).unwrap(), fs::read(data.join(name)).unwrap());
+        bytes += made.len();
+        assert!(made == kept, "{} differs; make data/ again with the command in its README", name.display());
+    }
+    assert!(bytes < 1_000_000, "{bytes}");
+    let other = scenario(&folder.path().join("other"), 2);
+    assert!(files.iter().zip(&other).all(|(a, b)| fs::read(a).unwrap() != fs::read(b).unwrap()));
+    assert!(matches!(generate(&new, "--scenario defi"), Err(Error::Exists(_))));
+    assert_eq!(generate(&new, "--scenario defi --overwrite").unwrap(), files);
+}
+
+#[test]
+fn transfers_fold_to_the_balances_of_every_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = scenario(folder.path(), 3);
+    let of = |part: &str| -> Vec<_> {
+        files.iter().filter(|file| file.to_str().unwrap().contains(part)).map(|file| read(file)).collect()
+    };
+    let mut transfers = Vec::new();
+    for batch in of("erc20_transfers") {
+        let blocks = batch.column_by_name("block_number").unwrap().as_primitive::<UInt32Type>();
+        let ends = binaries(&batch, "from_address").into_iter().zip(binaries(&batch, "to_address"));
+        let values = binaries(&batch, "value_binary").into_iter().zip(texts(&batch, "value_string"));
+        for ((&block, (from, to)), (value, text)) in blocks.values().iter().zip(ends).zip(values) {
+            let value = U256::from_be_slice(&value);
+            assert_eq!(value.to_string(), text);
+            transfers.push((block, from, to, value));
+        }
+    }
+    assert!(transfers.is_sorted_by_key(|transfer| transfer.0));
+    let snapshots = of("erc20_balances");
+    assert_eq!(snapshots.len(), 12);
+    for batch in snapshots {
+        let block = batch.column_by_name("block_number").unwrap().as_primitive::<UInt32Type>().value(0);
+        let mut folded: BTreeMap<Vec<u8>, U256> = BTreeMap::new();
+        for (at, from, to, value) in &transfers {
+            assert_ne!(*at, block, "before or after the block's transactions is the same");
+            if *at < block {
+                if *from != [0; 20] {
+                    *folded.get_mut(from).unwrap() -= *value;
+                }
+                *folded.entry(to.clone()).or_default() += *value;
+            }
+        }
+        let balances = amounts(&batch, "cryo");
+        assert!(folded.into_iter().eq(binaries(&batch, "address").into_iter().zip(balances)));
+    }
+}
+
+#[test]
+fn the_bridge_holds_what_exists_on_the_other_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = scenario(folder.path(), 1);
+    let find = |part: &str| read(files.iter().rfind(|file| file.to_str().unwrap().contains(part)).unwrap());
+    let labels = find("labels");
+    let named = |name: &str| {
+        let row = cast(labels.column_by_name("name").unwrap(), &DataType::Utf8).unwrap();
+        let row = row.as_string::<i32>().iter().position(|other| other == Some(name)).unwrap();
+        texts(&labels, "address")[row].clone()
+    };
+    let snapshot = find("erc20_balances");
+    let bridge = named("LARK bridge escrow");
+    let owners = binaries(&snapshot, "address")
+        .into_iter()
+        .map(|bytes| format!("0x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()));
+    let locked =
+        owners.zip(texts(&snapshot, "balance_string")).find(|(owner, _)| *owner == bridge).unwrap().1;
+    let base = find("holders/base");
+    let rows = texts(&base, "date").into_iter().zip(texts(&base, "token_decimals"));
+    let bridged: U256 = rows
+        .zip(texts(&base, "balance_str"))
+        .filter(|((date, decimals), _)| date == "2025-03-24" && decimals == "18")
+        .map(|(_, text)| {
+            let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+            format!("{whole}{fraction:0<18}").parse::<U256>().unwrap()
+        })
+        .sum();
+    assert_eq!(locked, bridged.to_string());
+}

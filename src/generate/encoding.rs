@@ -18,7 +18,13 @@ use crate::{Error, Result};
 pub(super) fn fields(encoding: Encoding) -> Vec<(&'static str, DataType)> {
     let dictionary = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let data_type = match encoding {
-        Encoding::Cryo => return cryo_fields("balance_binary", "balance_string", "balance_f64"),
+        Encoding::Cryo => {
+            return vec![
+                ("balance_binary", DataType::Binary),
+                ("balance_string", DataType::Utf8),
+                ("balance_f64", DataType::Float64),
+            ];
+        }
         Encoding::Binary => DataType::Binary,
         Encoding::BinaryView => DataType::BinaryView,
         Encoding::FixedBinary => DataType::FixedSizeBinary(32),
@@ -34,15 +40,6 @@ pub(super) fn fields(encoding: Encoding) -> Vec<(&'static str, DataType)> {
         Encoding::F64 => DataType::Float64,
     };
     vec![("balance", data_type)]
-}
-
-/// cryo's three columns of one 256-bit integer.
-pub(super) fn cryo_fields(
-    binary: &'static str,
-    string: &'static str,
-    double: &'static str,
-) -> Vec<(&'static str, DataType)> {
-    vec![(binary, DataType::Binary), (string, DataType::Utf8), (double, DataType::Float64)]
 }
 
 /// The columns of `fields`.
@@ -97,7 +94,7 @@ pub(super) fn columns(encoding: Encoding, amounts: &[U256], decimals: u8) -> Res
     Ok(vec![column])
 }
 
-/// The columns of `cryo_fields`: the same integer three times, the double rounded.
+/// cryo's three columns of the same integers: binary, text and rounded double.
 pub(super) fn cryo_columns(amounts: &[U256]) -> Vec<ArrayRef> {
     let doubles = Float64Array::from_iter_values(amounts.iter().map(to_f64));
     vec![binary(amounts), texts(amounts, write_integer), Arc::new(doubles)]

@@ -78,8 +78,9 @@ impl Rows {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(blocks)];
         let cryo = self.options.encoding == Encoding::Cryo;
         if cryo {
-            columns.push(binaries(rows.iter().map(|row| self.token_stream.bytes(self.token(row.group)))));
-            columns.push(binaries(rows.iter().map(|row| self.owner_stream.bytes(row.owner))));
+            columns
+                .push(binaries::<20>(rows.iter().map(|row| self.token_stream.bytes(self.token(row.group)))));
+            columns.push(binaries::<20>(rows.iter().map(|row| self.owner_stream.bytes(row.owner))));
         } else {
             columns.push(self.tokens(&rows));
             if self.options.owners {
@@ -178,14 +179,15 @@ fn fields(options: &Options) -> Vec<Field> {
     columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, true)).collect()
 }
 
-fn binaries(values: impl Iterator<Item = [u8; 20]>) -> ArrayRef {
+/// Variable-length binaries of a fixed length.
+pub(super) fn binaries<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> ArrayRef {
     let mut builder = BinaryBuilder::new();
     values.for_each(|value| builder.append_value(value));
     Arc::new(builder.finish())
 }
 
 /// `0x` and 40 digits, letter `i` in upper case where bit `i` of `upper` is set.
-fn write_address(text: &mut String, address: &[u8; 20], upper: u64) {
+pub(super) fn write_address(text: &mut String, address: &[u8; 20], upper: u64) {
     const DIGITS: [&[u8; 16]; 2] = [b"0123456789abcdef", b"0123456789ABCDEF"];
     text.push_str("0x");
     let nibbles = address.iter().flat_map(|byte| [byte >> 4, byte & 15]);
