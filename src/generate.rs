@@ -1,7 +1,7 @@
 //! `concentra generate`: seeded snapshots of any size and shape, in every encoding the reader takes.
 //!
-//! Every value of row `i` is a pure function of the seed and `i`, so nothing is stored but one window of batches and
-//! one number a group, and the same request gives the same bytes on every machine.
+//! Every value of row `i` is a pure function of the seed and `i`, so nothing is stored but one window of
+//! batches and one number a group, and the same request gives the same bytes on every machine.
 
 mod amount;
 mod args;

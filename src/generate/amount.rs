@@ -10,8 +10,8 @@ pub(super) fn scale(decimals: u8) -> U256 {
     U256::from(10u64).pow(U256::from(decimals))
 }
 
-/// `tokens` in raw units, truncated; the bits below the double's precision are taken from `noise`, since real balances
-/// have digits down to the last wei.
+/// `tokens` in raw units, truncated; the bits below the double's precision are taken from `noise`, since real
+/// balances have digits down to the last wei.
 pub(super) fn from_tokens(tokens: f64, decimals: u8, noise: u64) -> U256 {
     let tokens = tokens.clamp(0.0, MAX_TOKENS);
     let exponent = (tokens.to_bits() >> 52) as usize;

@@ -4,6 +4,25 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+/// The flags that describe one snapshot; a scenario has its own sizes and encodings.
+const ONE_SNAPSHOT: [&str; 15] = [
+    "rows",
+    "groups",
+    "snapshots",
+    "group_sizes",
+    "order",
+    "shape",
+    "sigma",
+    "alpha",
+    "zeros",
+    "decimals",
+    "duplicate_owners",
+    "no_owner",
+    "encoding",
+    "compression",
+    "row_group_rows",
+];
+
 /// Make seeded snapshots: any size, any shape, every encoding.
 ///
 /// The same seed and flags give the same bytes on every machine.
@@ -19,7 +38,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Write a small coherent set of files for examples instead of one snapshot
-    #[arg(long, conflicts_with_all = ["rows", "groups", "shape", "encoding", "order"])]
+    #[arg(long, conflicts_with_all = ONE_SNAPSHOT)]
     pub scenario: Option<Scenario>,
 
     /// Rows in all: 1000000, 1_000_000 or 2e8

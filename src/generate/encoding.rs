@@ -46,7 +46,7 @@ pub(super) fn fields(encoding: Encoding) -> Vec<(&'static str, DataType)> {
 pub(super) fn columns(encoding: Encoding, amounts: &[U256], decimals: u8) -> Result<Vec<ArrayRef>> {
     let integers = || texts(amounts, write_integer);
     let column: ArrayRef = match encoding {
-        Encoding::Cryo => return Ok(cryo_columns(amounts)),
+        Encoding::Cryo => return Ok(cryo_columns(amounts).to_vec()),
         Encoding::Binary => binary(amounts),
         Encoding::BinaryView => {
             let mut builder = BinaryViewBuilder::with_capacity(amounts.len());
@@ -95,9 +95,9 @@ pub(super) fn columns(encoding: Encoding, amounts: &[U256], decimals: u8) -> Res
 }
 
 /// cryo's three columns of the same integers: binary, text and rounded double.
-pub(super) fn cryo_columns(amounts: &[U256]) -> Vec<ArrayRef> {
+pub(super) fn cryo_columns(amounts: &[U256]) -> [ArrayRef; 3] {
     let doubles = Float64Array::from_iter_values(amounts.iter().map(to_f64));
-    vec![binary(amounts), texts(amounts, write_integer), Arc::new(doubles)]
+    [binary(amounts), texts(amounts, write_integer), Arc::new(doubles)]
 }
 
 /// `Decimal128(38, scale)` of integers in units of 10^-`scale`.

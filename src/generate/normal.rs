@@ -1,4 +1,5 @@
-//! The quantile function of the normal distribution, from the `libm` crate only: the same bits on every platform.
+//! The quantile function of the normal distribution, from the `libm` crate only: the same bits on every
+//! platform.
 
 /// Wichura's PPND16 (algorithm AS 241, doi:10.2307/2347330), accurate to about 1e-16.
 pub(super) fn normal_quantile(p: f64) -> f64 {
@@ -23,7 +24,7 @@ const CENTRE: [[f64; 8]; 2] = [
         3.3871328727963666,
         133.14166789178438,
         1971.5909503065514,
-        13731.693765509461,
+        13731.69376550946,
         45921.95393154987,
         67265.7709270087,
         33430.57558358813,

@@ -61,8 +61,8 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A random permutation of `0..n` that stores nothing: a Feistel network on the next power of four, walked until it
-/// lands below `n` again.
+/// A random permutation of `0..n` that stores nothing: a Feistel network on the next power of four, walked
+/// until it lands below `n` again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Permutation {
     stream: Stream,

@@ -112,7 +112,8 @@ impl Rows {
         Row { group, owner, upper, amount }
     }
 
-    /// Owners are numbered by their rank, so that groups share them; a duplicate repeats one that is no duplicate.
+    /// Owners are numbered by their rank, so that groups share them; a duplicate repeats one that is no
+    /// duplicate.
     fn owner(&self, group: u64, rank: u64) -> (u64, u64) {
         let share = self.options.duplicate_owners;
         let stream = self.duplicate_stream.nth(group);

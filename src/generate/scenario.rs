@@ -1,7 +1,8 @@
-//! `--scenario defi`: twelve weeks of three tokens on two chains, small enough to read, coherent enough to compare.
+//! `--scenario defi`: twelve weeks of three tokens on two chains, small enough to read, coherent enough to
+//! compare.
 //!
-//! The ledgers are simulated first; every file is a view of them, so that transfers fold to the snapshots, the bridge
-//! holds what exists on the other chain and rewards are the transfers that paid them.
+//! The ledgers are simulated first; every file is a view of them, so that transfers fold to the snapshots,
+//! the bridge holds what exists on the other chain and rewards are the transfers that paid them.
 
 mod cast;
 mod cndr;
@@ -43,9 +44,9 @@ const FIRST_DAY: i32 = 20_094;
 const FIRST_BLOCK: u32 = 21_564_000;
 /// Ethereum's blocks in a week.
 const BLOCKS_PER_WEEK: u32 = 50_400;
-/// Chain ids.
+/// Ethereum's chain id.
 const ETHEREUM: u64 = 1;
-/// Chain ids.
+/// Base's chain id.
 const BASE: u64 = 8453;
 
 /// The block of a week's snapshot.

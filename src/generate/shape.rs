@@ -1,5 +1,5 @@
-//! Distributions of amounts, each as one quantile function: drawn at random numbers it gives a sample, drawn at
-//! descending ones a sorted list.
+//! Distributions of amounts, each as one quantile function: drawn at random numbers it gives a sample, drawn
+//! at descending ones a sorted list.
 
 use ruint::aliases::U256;
 
@@ -32,7 +32,8 @@ impl Amounts {
         Self { shape, sigma, alpha, zeros, decimals }
     }
 
-    /// The amount below which a share `u` of the holders is, `0 < u < 1`; `noise` fills the digits a double cannot hold.
+    /// The amount below which a share `u` of the holders is, `0 < u < 1`; `noise` fills the digits a double
+    /// cannot hold.
     pub(super) fn quantile(&self, u: f64, noise: u64) -> U256 {
         if u < self.zeros {
             return U256::ZERO;
@@ -51,7 +52,8 @@ impl Amounts {
         }
     }
 
-    /// Ascending in `u`: 10 % dust, the lower half of the body, 12 % ties at its median, the upper half and the tail.
+    /// Ascending in `u`: 10 % dust, the lower half of the body, 12 % ties at its median, the upper half and
+    /// the tail.
     fn mixed(&self, u: f64, noise: u64) -> U256 {
         let body = |p: f64| {
             let tokens = if p < TAIL_FROM {

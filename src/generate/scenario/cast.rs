@@ -2,6 +2,7 @@
 
 use super::super::random::Stream;
 use super::dice::Dice;
+use super::{BASE, ETHEREUM};
 
 /// 20 bytes.
 pub(super) type Address = [u8; 20];
@@ -124,7 +125,7 @@ impl Cast {
         self.airdrop = self.contract("treasury", "Larkspur DAO", "LARK airdrop", &["airdrop"]);
         self.bridge = self.contract("bridge", "Causeway", "LARK bridge escrow", &["bridge", "escrow"]);
         for (name, chain) in
-            [("LARK/WETH", 1), ("CNDR/USDC", 1), ("MICA/USDC", super::BASE), ("LARK/USDC", super::BASE)]
+            [("LARK/WETH", ETHEREUM), ("CNDR/USDC", ETHEREUM), ("MICA/USDC", BASE), ("LARK/USDC", BASE)]
         {
             let address = self.contract("pool", "Heron Swap", name, &["amm", "pool"]);
             self.pools.push(Pool { address, name, chain });

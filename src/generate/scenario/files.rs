@@ -71,7 +71,7 @@ pub(super) fn transfers(cast: &Cast, lark: &Ledger, seed: u64) -> Result<Vec<Tab
             let draw = move |number| hashes.nth(bound).below(number, bound) as u32;
             Arc::new(UInt32Array::from_iter_values(numbers.clone().map(draw)))
         };
-        let [binary, string, double] = three(cryo_columns(&wide(rows.iter().map(|row| row.value))))?;
+        let [binary, string, double] = cryo_columns(&wide(rows.iter().map(|row| row.value)));
         Table::new(
             format!("transfers/ethereum__erc20_transfers__{first}_to_{}.parquet", last - 1),
             vec![
@@ -90,11 +90,6 @@ pub(super) fn transfers(cast: &Cast, lark: &Ledger, seed: u64) -> Result<Vec<Tab
         )
     };
     lark.transfers.chunks(4).enumerate().map(file).collect()
-}
-
-/// cryo's three value columns, to be named.
-pub(super) fn three(columns: Vec<ArrayRef>) -> Result<[ArrayRef; 3]> {
-    columns.try_into().map_err(|_| Error::Usage("cryo writes three columns an amount".into()))
 }
 
 /// What block explorers know: entities with several wallets, contracts, tags.

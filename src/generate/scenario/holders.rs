@@ -1,4 +1,5 @@
-//! Weekly holder snapshots in three encodings and three layouts: a cryo file a block, Hive folders, one long table.
+//! Weekly holder snapshots in three encodings and three layouts: a cryo file a block, Hive folders, one long
+//! table.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::super::amount::{to_tokens, write_tokens};
 use super::super::encoding::{cryo_columns, decimal128};
 use super::super::rows::binaries;
 use super::cast::{Address, Cast};
-use super::files::{Table, constant, hex, text, three, wide};
+use super::files::{Table, constant, hex, text, wide};
 use super::ledger::{Balances, Ledger};
 use super::{ETHEREUM, FIRST_DAY, WEEKS, snapshot_block};
 use crate::Result;
@@ -17,7 +18,7 @@ use crate::Result;
 pub(super) fn lark(cast: &Cast, ledger: &Ledger) -> Result<Vec<Table>> {
     let file = |(week, balances): (usize, &Balances)| {
         let (block, n) = (snapshot_block(week), balances.len());
-        let [binary, string, double] = three(cryo_columns(&wide(balances.values().copied())))?;
+        let [binary, string, double] = cryo_columns(&wide(balances.values().copied()));
         Table::new(
             format!("holders/lark/ethereum__erc20_balances__{block}.parquet"),
             vec![

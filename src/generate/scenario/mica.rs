@@ -1,4 +1,5 @@
-//! MICA, a token of 6 decimals on Base: deployers keep most, one whale buys the rest, sybils look like a community.
+//! MICA, a token of 6 decimals on Base: deployers keep most, one whale buys the rest, sybils look like a
+//! community.
 
 use super::WEEKS;
 use super::cast::Cast;
