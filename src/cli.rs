@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::generate::GenerateArgs;
 use crate::output::Format;
 
 /// Who really holds, earns and decides? Exact concentration metrics of token-holder and LP snapshots.
@@ -40,6 +41,8 @@ pub enum Color {
 pub enum Command {
     /// Measure how concentrated each snapshot is: one row per group
     Analyze(AnalyzeArgs),
+    /// Make snapshots to try things on: of any size and shape, or a whole scenario
+    Generate(GenerateArgs),
 }
 
 /// `concentra analyze`.

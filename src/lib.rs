@@ -1,22 +1,38 @@
 //! Who really holds, earns and decides: exact concentration metrics of token-holder and LP snapshots.
+//!
+//! Data flows one way, and imports follow it:
+//!
+//! ```text
+//! cli → options → run → analyze:
+//!   input → columns → groups → plan → backend{cpu} → moments → metrics → results → output
+//! ```
+//!
+//! Kernels do integer work only and return [`moments`]; [`metrics`] are pure functions of those integers, shared by
+//! every backend. So two backends agree where their integers do, a new metric touches no kernel, and a new backend
+//! touches no metric.
+
+pub mod cli;
+pub mod options;
+pub mod run;
 
 pub mod analyze;
-pub mod backend;
-pub mod cli;
 pub mod columns;
-pub mod cpu;
-pub mod engine;
-pub mod error;
 pub mod groups;
 pub mod input;
-pub mod metrics;
-pub mod moments;
-pub mod numbers;
-pub mod options;
-pub mod output;
 pub mod plan;
-pub mod record;
+
+pub mod backend;
+pub mod cpu;
+pub mod engine;
+pub mod moments;
+
+pub mod metrics;
+pub mod output;
 pub mod results;
-pub mod run;
+
+pub mod error;
+pub mod generate;
+pub mod numbers;
+pub mod record;
 
 pub use error::{Error, Result};

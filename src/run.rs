@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::analyze::{Analysis, Context, analyze};
 use crate::cli::{AnalyzeArgs, Cli, Color, Command, DeviceArg, NegativesArg, OwnersArg};
 use crate::error::{Error, Result};
+use crate::generate::{self, GenerateArgs};
 use crate::metrics::Extras;
 use crate::moments::Fraction;
 use crate::options::{By, Device, Negatives, Options, Owners, Snapshot};
@@ -31,7 +32,16 @@ pub enum Message<'a> {
 pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
     match &cli.command {
         Command::Analyze(args) => run_analyze(cli, args, tell),
+        Command::Generate(args) => run_generate(cli, args, tell),
     }
+}
+
+fn run_generate(cli: &Cli, args: &GenerateArgs, tell: Tell<'_>) -> Result<()> {
+    let written = generate::run(args)?;
+    if !cli.quiet {
+        written.iter().for_each(|path| tell(Message::Note(&format!("written {}", path.display()))));
+    }
+    Ok(())
 }
 
 fn run_analyze(cli: &Cli, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {

@@ -118,14 +118,15 @@ impl GroupSchema {
     /// A key as messages name its group: `week=7, token=0x…`.
     pub fn show(&self, key: &[u8]) -> String {
         let Ok(columns) = self.columns_of(&[key.into()]) else { return "?".into() };
-        let shown = self.fields.iter().zip(columns).map(|(field, column)| {
-            let text = convert(&column, &DataType::Utf8).ok();
-            let value =
-                text.filter(|text| text.is_valid(0)).map(|text| text.as_string::<i32>().value(0).to_owned());
-            format!("{}={}", field.name(), value.as_deref().unwrap_or("null"))
+        let shown = self.fields.iter().zip(columns).filter_map(|(field, column)| {
+            let text = convert(&column, &DataType::Utf8).ok().filter(|text| text.is_valid(0))?;
+            Some(format!("{}={}", field.name(), text.as_string::<i32>().value(0)))
         });
         let shown: Vec<String> = shown.collect();
-        if shown.is_empty() { "of all rows".into() } else { shown.join(", ") }
+        if self.fields.is_empty() {
+            return "of all rows".into();
+        }
+        if shown.is_empty() { "without a key".into() } else { shown.join(", ") }
     }
 }
 
