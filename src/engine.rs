@@ -69,7 +69,7 @@ pub fn measure<B: Backend>(
     for (g, group) in groups.iter().enumerate().filter(|(_, group)| group.sums.n > 0) {
         for ask in asks {
             group.search(ask, &mut |located, bound| {
-                searches.push(located.lower, Search { segment: ranges[g] + located.range, bound })
+                searches.push(located.lower, Search { segment: ranges[g] + located.range, bound });
             });
         }
     }

@@ -65,7 +65,10 @@ fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<()> {
     let paths =
         glob::glob(pattern).map_err(|e| Error::Usage(format!("{pattern}: not a valid pattern: {e}")))?;
     for path in paths {
-        let path = path.map_err(|e| Error::io("search the folder", e.path().to_owned(), e.into()))?;
+        let path = path.map_err(|e| {
+            let folder = e.path().to_owned();
+            Error::io("search the folder", folder, e.into())
+        })?;
         let below = fixed_part(pattern);
         add_below(&path, &below, sources)?;
     }

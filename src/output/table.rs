@@ -44,7 +44,9 @@ pub fn render(results: &Results, look: &Look) -> Result<String> {
                 continue;
             }
             let mut row = vec![Cell::new(name)];
-            row.extend((0..groups).map(|g| right(exact(column, g))));
+            row.extend(
+                (0..groups).map(|g| right(if key { plain_text(column, g) } else { exact(column, g) })),
+            );
             table.add_row(row);
         }
     } else {
@@ -60,7 +62,7 @@ pub fn render(results: &Results, look: &Look) -> Result<String> {
         for g in 0..groups {
             table.add_row(shown.iter().map(|&i| {
                 let column = batch.column(i);
-                let text = if i < results.group_columns { exact(column, g) } else { rounded(column, g) };
+                let text = if i < results.group_columns { plain_text(column, g) } else { rounded(column, g) };
                 Cell::new(text).set_alignment(alignment(column))
             }));
         }
@@ -93,6 +95,14 @@ fn is_zero(column: &ArrayRef, name: &str) -> bool {
         && counts.is_some_and(|c| c.values().iter().all(|&n| n == 0))
 }
 
+/// A group column's value as it is: 8453 names a chain, it counts nothing.
+fn plain_text(column: &ArrayRef, row: usize) -> String {
+    if column.is_null(row) {
+        return "–".to_owned();
+    }
+    arrow::util::display::array_value_to_string(column, row).unwrap_or_default()
+}
+
 /// A value with all its digits, thousands apart in counts.
 fn exact(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) {
@@ -102,7 +112,7 @@ fn exact(column: &ArrayRef, row: usize) -> String {
         DataType::UInt64 => thousands(&column.as_primitive::<UInt64Type>().value(row).to_string()),
         DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
         DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
-        _ => arrow::util::display::array_value_to_string(column, row).unwrap_or_default(),
+        _ => plain_text(column, row),
     }
 }
 
@@ -128,7 +138,7 @@ fn rounded(column: &ArrayRef, row: usize) -> String {
 fn thousands(digits: &str) -> String {
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
