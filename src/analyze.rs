@@ -22,6 +22,7 @@ use crate::numbers::key;
 use crate::numbers::wide::U320;
 use crate::options::{Options, Snapshot};
 use crate::plan::Plan;
+use crate::progress::Progress;
 use crate::record::{Recorder, Stage};
 use crate::results::{self, MeasuredRow, Results, Row, columns::median_twice};
 
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub recorder: &'a Recorder,
     /// Whether the user wants to stop.
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
+    /// Shows how far the work is.
+    pub progress: &'a Progress,
 }
 
 /// The outcome of an analysis.
@@ -41,8 +44,6 @@ pub struct Analysis {
     pub warnings: Vec<String>,
     /// What was computed where.
     pub plan: Plan,
-    /// What each file's columns were taken for, in words.
-    pub inputs: Vec<String>,
     /// How many groups had comparisons that only their exact amounts decide.
     pub ties: usize,
 }
@@ -53,7 +54,10 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let input = Input::open(options)?;
     let mut warnings = input.warnings(options);
 
+    input.describe().iter().for_each(|line| tracing::info!("{line}"));
+
     let tasks = input.tasks();
+    context.progress.start("reading", input.files.iter().map(InputFile::rows).sum());
     let chunks = input.read(&tasks, options, context)?;
     let mut groups = groups::unite(&chunks, &input.schema)?;
     let rows: u64 = groups.counts.iter().map(|c| c.rows).sum();
@@ -69,6 +73,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let mut rows = Vec::with_capacity(groups.keys.len());
     let mut open = Vec::new();
     let mut rest = &mut keys[..];
+    context.progress.start("measuring", plan.keys as u64);
     for (index, batch) in plan.batches.iter().enumerate() {
         if (context.interrupted)() {
             return Err(Error::Interrupted);
@@ -102,6 +107,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
                 .map(|(i, measured)| row(&groups, batch.start + i, &measured, &totals[i], &metrics))
                 .collect()
         };
+        context.progress.add(offsets[batch.len()] as u64);
         rows.extend(recorder.time(Stage::Finish, format!("batch {index}"), batch.len() as u64, 0, finish));
     }
     warnings.extend(suspicions(&rows, &groups, &input.schema));
@@ -109,7 +115,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let group_columns = input.schema.columns_of(&groups.keys)?;
     let results =
         results::table(&input.schema.fields, group_columns, &rows, &metrics, options.decimals, provenance)?;
-    Ok(Analysis { results, warnings, plan, inputs: input.describe(), ties: open.len() })
+    Ok(Analysis { results, warnings, plan, ties: open.len() })
 }
 
 fn row(groups: &Groups, id: usize, measured: &Measured, total: &Total, metrics: &[Metric]) -> Row {
@@ -196,7 +202,9 @@ impl Input {
             }))
             .unwrap_or_else(|_| Err(file.damaged(None)))
         };
-        context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read)
+        let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
+        context.progress.add(rows as u64);
+        chunk
     }
 
     /// Reads the exact amounts of undecided groups again and decides their counts.
@@ -275,7 +283,7 @@ impl Input {
         warnings
     }
 
-    /// Each file's roles in words, for `-v`.
+    /// Each file's roles in words.
     fn describe(&self) -> Vec<String> {
         let describe = |(file, roles): (&InputFile, &Roles)| {
             let name = |column: usize| file.schema().field(column).name().as_str();

@@ -6,23 +6,52 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::generate::GenerateArgs;
 use crate::output::Format;
+use crate::progress::When;
 
-/// Who really holds, earns and decides? Exact concentration metrics of token-holder and LP snapshots.
+/// Who really holds, earns and decides?
+///
+/// Exact concentration metrics of token-holder and LP snapshots in Parquet.
 #[derive(Debug, Parser)]
-#[command(name = "concentra", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "concentra",
+    version,
+    max_term_width = 80,
+    arg_required_else_help = true,
+    after_help = "Options may also stand in a file (--config FILE) or in variables: CONCENTRA_OWNERS=merge\n\
+                  is --owners merge. What is typed wins over a variable, a variable over the file.\n\
+                  Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Whether to colour output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Options common to all commands.
+    #[command(flatten)]
+    pub manners: Manners,
+}
+
+/// How to behave.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Manners")]
+pub struct Manners {
+    /// Read options from this TOML file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print all options as TOML, each with where it comes from
+    #[arg(long, global = true)]
+    pub print_config: bool,
+    /// When to colour: auto, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: Color,
+    /// When to show progress: auto, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub progress: When,
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say on stderr what each file's columns were taken for
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Log to stderr what is done; twice: each piece of work
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 }
 
 /// When to colour.
@@ -41,27 +70,29 @@ pub enum Color {
 pub enum Command {
     /// Measure how concentrated each snapshot is: one row per group
     Analyze(AnalyzeArgs),
-    /// Make snapshots to try things on: of any size and shape, or a whole scenario
+    /// Show what files hold, and what analyze would make of them
+    Inspect(InspectArgs),
+    /// Explain the metrics: formula, range, source, how to read them
+    Metrics(MetricsArgs),
+    /// Make snapshots to try things on: of any size and shape
     Generate(GenerateArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one per command into a folder
+    Man(ManArgs),
+    /// What `--print-config` prints, instead of running a command
+    #[command(skip)]
+    Config(String),
 }
 
-/// `concentra analyze`.
+/// What to read and how: common to commands that read snapshots.
 #[derive(Debug, Args)]
-pub struct AnalyzeArgs {
+pub struct InputArgs {
     /// Parquet files, folders (searched for them), globs, or - for stdin
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
-    /// Write the results here instead of stdout
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// The format; else by the extension of -o, a table on stdout
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
-    /// Replace an existing file
-    #[arg(long)]
-    pub overwrite: bool,
 
-    /// Group by these columns alone, or by `none`: all rows are one group
+    /// Group by these columns alone; `none`: all rows are one group
     #[arg(long, value_name = "COL,…", value_delimiter = ',', help_heading = "Columns")]
     pub by: Vec<String>,
     /// The column of amounts
@@ -74,12 +105,30 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     pub snapshot: Option<String>,
 
-    /// Rows of one owner: each a holder, added up, or refused
+    /// Rows of one owner in a group
     #[arg(long, value_name = "HOW", default_value = "trust", help_heading = "Population")]
     pub owners: OwnersArg,
-    /// Negative amounts: refused, or dropped and counted
+    /// Negative amounts
     #[arg(long, value_name = "HOW", default_value = "error", help_heading = "Population")]
     pub negatives: NegativesArg,
+}
+
+/// `concentra analyze`.
+#[derive(Debug, Args)]
+pub struct AnalyzeArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Write the results here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, a table on stdout
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Replace an existing file
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
 
     /// Divide total, mean and median by 10^N
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Metrics")]
@@ -88,7 +137,8 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', help_heading = "Metrics")]
     pub metrics: Vec<String>,
     /// Shares of the K largest holders too, as top_K_share
-    #[arg(long, value_name = "K,…", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..), help_heading = "Metrics")]
+    #[arg(long, value_name = "K,…", value_delimiter = ',', help_heading = "Metrics")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub top: Vec<u64>,
     /// Nakamoto coefficients at T too (0.66 or 3/4), as nakamoto_T
     #[arg(long, value_name = "T,…", value_delimiter = ',', help_heading = "Metrics")]
@@ -97,12 +147,72 @@ pub struct AnalyzeArgs {
     /// Where to compute
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
     pub device: DeviceArg,
-    /// Threads, all cores by default
+    /// Threads, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", help_heading = "Execution")]
     pub threads: Option<std::num::NonZeroUsize>,
-    /// Say on stderr what was computed where, and how long it took
+    /// Say on stderr what is computed where, and why
     #[arg(long, help_heading = "Execution")]
     pub explain: bool,
+    /// Say on stderr how long each stage took
+    #[arg(long, help_heading = "Execution")]
+    pub timing: bool,
+}
+
+/// `concentra inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The format
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    pub format: InspectFormat,
+}
+
+/// The formats of `inspect`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InspectFormat {
+    /// To read
+    Table,
+    /// One document
+    Json,
+}
+
+/// `concentra metrics`.
+#[derive(Debug, Args)]
+pub struct MetricsArgs {
+    /// The column to explain; all are listed without it
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// The format
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: MetricsFormat,
+}
+
+/// The formats of `metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MetricsFormat {
+    /// To read
+    Table,
+    /// One array of objects
+    Json,
+    /// A table for documents
+    Markdown,
+}
+
+/// `concentra completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `concentra man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write a page per command into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 /// `--owners`.
@@ -110,9 +220,9 @@ pub struct AnalyzeArgs {
 pub enum OwnersArg {
     /// Each row is one holder
     Trust,
-    /// Rows of one owner in a group are one holder
+    /// Rows of one owner are one holder
     Merge,
-    /// An owner's second row in a group is an error
+    /// An owner's second row is an error
     Check,
 }
 
@@ -121,7 +231,7 @@ pub enum OwnersArg {
 pub enum NegativesArg {
     /// A negative amount is an error
     Error,
-    /// Negative amounts are dropped and counted
+    /// They are dropped and counted
     Drop,
 }
 

@@ -12,6 +12,7 @@
 //! touches no metric.
 
 pub mod cli;
+pub mod config;
 pub mod options;
 pub mod run;
 
@@ -19,6 +20,7 @@ pub mod analyze;
 pub mod columns;
 pub mod groups;
 pub mod input;
+pub mod inspect;
 pub mod plan;
 
 pub mod backend;
@@ -26,8 +28,10 @@ pub mod cpu;
 pub mod engine;
 pub mod moments;
 
+pub mod glossary;
 pub mod metrics;
 pub mod output;
+pub mod progress;
 pub mod results;
 
 pub mod error;

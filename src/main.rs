@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anstyle::{AnsiColor, Style};
-use clap::Parser;
-use concentra::cli::{Cli, Color};
+use concentra::cli::Color;
 use concentra::error::Error;
-use concentra::run::{INTERRUPTED, Message, run};
+use concentra::run::{INTERRUPTED, Message, parse, run};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    choose_color(cli.color);
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let cli = parse(&arguments).unwrap_or_else(|error| error.exit());
+    choose_color(cli.manners.color);
+    log(cli.manners.verbose);
     stop_on_ctrl_c();
     match run(&cli, &tell) {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,6 +32,21 @@ fn choose_color(color: Color) {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .init();
 }
 
 /// The first Ctrl-C stops the work and cleans up, the second one does not wait for that.

@@ -1,6 +1,9 @@
 //! What an analysis was asked for, validated: the high-level counterpart of the command line.
 
+use crate::cli::{AnalyzeArgs, DeviceArg, InputArgs, NegativesArg, OwnersArg};
+use crate::error::{Error, Result};
 use crate::metrics::Extras;
+use crate::moments::Fraction;
 
 /// What makes a group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -131,5 +134,101 @@ impl Options {
             list(thresholds.map(|(_, f)| format!("{}/{}", f.numerator, f.denominator)).collect()),
         );
         out
+    }
+}
+
+impl InputArgs {
+    /// What the arguments mean.
+    pub fn options(&self) -> Result<Options> {
+        let by = match &self.by[..] {
+            [] => By::Roles,
+            [one] if one == "none" => By::Nothing,
+            columns => By::Columns(columns.to_vec()),
+        };
+        let snapshot = match self.snapshot.as_deref() {
+            None => Snapshot::Auto,
+            Some("filename") => Snapshot::Filename,
+            Some("none") => Snapshot::Nothing,
+            Some(column) => Snapshot::Column(column.to_owned()),
+        };
+        if snapshot != Snapshot::Auto
+            && let By::Columns(columns) = &by
+            && !columns.iter().any(|c| c.eq_ignore_ascii_case("snapshot"))
+        {
+            return Err(Error::Usage(
+                "--by replaces the snapshot; add `snapshot` to --by, or drop --snapshot".into(),
+            ));
+        }
+        Ok(Options {
+            paths: self.paths.clone(),
+            by,
+            amount: self.amount.clone(),
+            owner: self.owner.clone(),
+            snapshot,
+            owners: match self.owners {
+                OwnersArg::Trust => Owners::Trust,
+                OwnersArg::Merge => Owners::Merge,
+                OwnersArg::Check => Owners::Check,
+            },
+            negatives: match self.negatives {
+                NegativesArg::Error => Negatives::Error,
+                NegativesArg::Drop => Negatives::Drop,
+            },
+            ..Options::default()
+        })
+    }
+}
+
+impl AnalyzeArgs {
+    /// What the arguments mean.
+    pub fn options(&self) -> Result<Options> {
+        let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;
+        Ok(Options {
+            decimals: self.decimals,
+            metrics: self.metrics.clone(),
+            extras: Extras { top: self.top.clone(), thresholds },
+            device: match self.device {
+                DeviceArg::Auto => Device::Auto,
+                DeviceArg::Cpu => Device::Cpu,
+            },
+            ..self.input.options()?
+        })
+    }
+}
+
+/// `0.66` or `3/4`, exactly, with the ending of its column's name.
+fn threshold(text: &str) -> Result<(String, Fraction)> {
+    let parsed = match text.split_once('/') {
+        Some((n, d)) => {
+            n.parse().ok().zip(d.parse().ok()).map(|(n, d)| (format!("{n}_{d}"), Fraction::new(n, d)))
+        }
+        None => text.strip_prefix("0.").filter(|digits| digits.len() <= 18).and_then(|digits| {
+            let numerator = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
+            Some((format!("0_{digits}"), Fraction::new(numerator, 10u64.pow(digits.len() as u32))))
+        }),
+    };
+    let largest = 10u64.pow(18);
+    parsed
+        .filter(|(_, f)| 0 < f.numerator && f.numerator < f.denominator && f.denominator <= largest)
+        .ok_or_else(|| {
+            Error::Usage(format!(
+                "--threshold {text}: write a decimal or a fraction between 0 and 1, like 0.66 or 3/4"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_exact() {
+        assert_eq!(threshold("0.66").unwrap(), ("0_66".into(), Fraction::new(66, 100)));
+        assert_eq!(threshold("3/4").unwrap(), ("3_4".into(), Fraction::new(3, 4)));
+        for bad in
+            ["0", "1", "1.0", "0.0", "0.", "4/3", "0/5", "1/0", "x", "-0.5", "0.+5", "0.1234567890123456789"]
+        {
+            assert!(threshold(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Results to a file or to standard output: whole or not at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,10 @@ pub enum Format {
     Csv,
     /// Exact; one array of objects
     Json,
+    /// Exact; an object a line
+    Ndjson,
+    /// The table for documents, rounded
+    Markdown,
 }
 
 impl Format {
@@ -33,6 +37,8 @@ impl Format {
             "parquet" | "pq" => Some(Self::Parquet),
             "csv" => Some(Self::Csv),
             "json" => Some(Self::Json),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "md" => Some(Self::Markdown),
             "txt" => Some(Self::Table),
             _ => None,
         }
@@ -66,7 +72,7 @@ impl Output {
         };
         let format = format.or_else(|| Format::of(path)).ok_or_else(|| {
             Error::Usage(format!(
-                "{}: no format is known by this extension; use .parquet, .csv, .json or .txt, or give --format",
+                "{}: no format is known by this extension; use .parquet, .csv, .json, .ndjson, .md or .txt, or give --format",
                 path.display()
             ))
         })?;
@@ -81,7 +87,7 @@ impl Output {
             out.flush().map_err(|e| Error::io("write to", "standard output", e))?;
             return Ok(None);
         };
-        let plain = table::Look { color: false, ..*look };
+        let plain = table::Look { color: false, width: None, ..*look };
         write(file.temporary.as_file_mut(), self.format, results, &plain)?;
         file.finish().map(Some)
     }
@@ -130,14 +136,19 @@ fn write(out: &mut (dyn Write + Send), format: Format, results: &Results, look: 
         Format::Parquet => parquet::write(out, results),
         Format::Csv => text::csv(out, results),
         Format::Json => text::json(out, results),
-        Format::Table => {
-            let table = table::render(results, look)?;
-            out.write_all(table.as_bytes()).map_err(|e| Error::io("write", "the table", e))
-        }
+        Format::Ndjson => text::ndjson(out, results),
+        Format::Table => write_text(out, &table::render(results, look)?),
+        Format::Markdown => write_text(out, &table::markdown(results, look)?),
     }
 }
 
-/// A file opened for its size, for messages.
-pub fn size(path: &Path) -> u64 {
-    File::open(path).and_then(|f| f.metadata()).map_or(0, |m| m.len())
+fn write_text(out: &mut (dyn Write + Send), text: &str) -> Result<()> {
+    out.write_all(text.as_bytes()).map_err(|e| Error::io("write", "the result", e))
+}
+
+/// Writes text to standard output.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout();
+    write_text(&mut out, text)?;
+    out.flush().map_err(|e| Error::io("write to", "standard output", e))
 }

@@ -1,5 +1,6 @@
 //! The one recorder of what ran where and for how long; `--explain` and `--timing` are views of it.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -84,9 +85,11 @@ impl Recorder {
     ) -> T {
         let start = Instant::now();
         let result = work();
+        let task = task.into();
+        tracing::debug!(stage = stage.name(), task, rows, bytes, ms = start.elapsed().as_millis(), "done");
         let event = Event {
             stage,
-            task: task.into(),
+            task,
             worker: rayon::current_thread_index().unwrap_or(0),
             rows,
             bytes,
@@ -134,6 +137,18 @@ pub struct StageSummary {
     pub bytes: u64,
     /// Time of all workers added up.
     pub busy_ns: u64,
+}
+
+/// The stages in a table: `--timing`.
+impl fmt::Display for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stage    tasks        rows         bytes     busy ms")?;
+        for s in self.summary() {
+            let (name, milliseconds) = (s.stage.name(), s.busy_ns as f64 / 1e6);
+            write!(f, "\n{name:<7} {:>6} {:>11} {:>13} {milliseconds:>11.1}", s.tasks, s.rows, s.bytes)?;
+        }
+        write!(f, "\nwall {:>46.1}", self.origin.elapsed().as_secs_f64() * 1e3)
+    }
 }
 
 fn nanoseconds(duration: std::time::Duration) -> u64 {

@@ -1,17 +1,24 @@
-//! The spine: from parsed arguments to an exit code, one short function per command.
+//! The spine: from arguments to an exit code, one short function per command.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::{CommandFactory, FromArgMatches};
+
 use crate::analyze::{Analysis, Context, analyze};
-use crate::cli::{AnalyzeArgs, Cli, Color, Command, DeviceArg, NegativesArg, OwnersArg};
+use crate::cli::{
+    AnalyzeArgs, Cli, Color, Command, CompletionsArgs, InspectArgs, InspectFormat, ManArgs, Manners,
+    MetricsArgs, MetricsFormat,
+};
 use crate::error::{Error, Result};
 use crate::generate::{self, GenerateArgs};
-use crate::metrics::Extras;
-use crate::moments::Fraction;
-use crate::options::{By, Device, Negatives, Options, Owners, Snapshot};
-use crate::output::{Output, table::Look};
+use crate::inspect::{self, inspect};
+use crate::output::{Output, print, table::Look};
+use crate::progress::Progress;
 use crate::record::Recorder;
+use crate::{config, glossary};
 
 /// Set when the user wants to stop.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -28,164 +35,132 @@ pub enum Message<'a> {
     Note(&'a str),
 }
 
+/// What the arguments ask for; the file's and the variables' options are in it.
+pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let usage = |error: Error| Cli::command().error(clap::error::ErrorKind::ValueValidation, error);
+    let file = config::file(arguments.get(1..).unwrap_or_default());
+    let command = config::apply(Cli::command(), file.as_deref()).map_err(usage)?;
+    let matches = command.clone().try_get_matches_from(arguments)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if cli.manners.print_config {
+        cli.command = Command::Config(config::print(&command, &matches, file.as_deref()));
+    }
+    Ok(cli)
+}
+
 /// Runs the command.
 pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
+    let manners = &cli.manners;
     match &cli.command {
-        Command::Analyze(args) => run_analyze(cli, args, tell),
-        Command::Generate(args) => run_generate(cli, args, tell),
+        Command::Analyze(args) => run_analyze(manners, args, tell),
+        Command::Inspect(args) => run_inspect(args),
+        Command::Metrics(args) => run_metrics(args),
+        Command::Generate(args) => run_generate(manners, args, tell),
+        Command::Completions(args) => run_completions(args),
+        Command::Man(args) => run_man(args),
+        Command::Config(text) => print(text),
     }
 }
 
-fn run_generate(cli: &Cli, args: &GenerateArgs, tell: Tell<'_>) -> Result<()> {
-    let written = generate::run(args)?;
-    if !cli.quiet {
-        written.iter().for_each(|path| tell(Message::Note(&format!("written {}", path.display()))));
-    }
-    Ok(())
-}
-
-fn run_analyze(cli: &Cli, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
+fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
     let options = args.options()?;
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let recorder = Recorder::default();
-    let context = Context { recorder: &recorder, interrupted: &|| INTERRUPTED.load(Ordering::Relaxed) };
-    let analysis = in_pool(args.threads.map(usize::from), || analyze(&options, &context))??;
-    if cli.verbose {
-        analysis.inputs.iter().for_each(|line| tell(Message::Note(line)));
-    }
-    if !cli.quiet {
+    let progress = Progress::new(manners.progress);
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let analysis = in_pool(args.threads.map(usize::from), || analyze(&options, &context));
+    progress.finish();
+    let analysis = analysis??;
+    if !manners.quiet {
         analysis.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }
     if args.explain {
-        tell(Message::Note(&explain(&analysis, &recorder)));
+        tell(Message::Note(&explain(&analysis)));
     }
-    let look = Look { color: cli.bold(), chosen: !args.metrics.is_empty() };
-    let written = output.write(&analysis.results, &look)?;
-    if let Some(path) = written.filter(|_| !cli.quiet) {
+    if args.timing {
+        tell(Message::Note(&recorder.to_string()));
+    }
+    let written = output.write(&analysis.results, &manners.look(!args.metrics.is_empty()))?;
+    if let Some(path) = written.filter(|_| !manners.quiet) {
         let rows = analysis.results.table.num_rows();
         tell(Message::Note(&format!("{rows} groups written to {}", path.display())));
     }
     Ok(())
 }
 
-/// Runs in a pool of so many threads, or in the one of all cores.
+fn run_inspect(args: &InspectArgs) -> Result<()> {
+    let report = inspect(&args.input.options()?, &interrupted)?;
+    print(&match args.format {
+        InspectFormat::Table => inspect::text(&report),
+        InspectFormat::Json => inspect::json(&report),
+    })
+}
+
+fn run_metrics(args: &MetricsArgs) -> Result<()> {
+    let entries = match &args.name {
+        Some(name) => vec![glossary::entry(name)?],
+        None => glossary::entries(),
+    };
+    print(&match args.format {
+        MetricsFormat::Json => glossary::json(&entries),
+        MetricsFormat::Markdown => glossary::markdown(&entries),
+        MetricsFormat::Table if args.name.is_some() => glossary::page(&entries[0]),
+        MetricsFormat::Table => glossary::list(),
+    })
+}
+
+fn run_generate(manners: &Manners, args: &GenerateArgs, tell: Tell<'_>) -> Result<()> {
+    let written = generate::run(args)?;
+    if !manners.quiet {
+        written.iter().for_each(|path| tell(Message::Note(&format!("written {}", path.display()))));
+    }
+    Ok(())
+}
+
+fn run_completions(args: &CompletionsArgs) -> Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "concentra", &mut text);
+    print(&String::from_utf8_lossy(&text))
+}
+
+fn run_man(args: &ManArgs) -> Result<()> {
+    let Some(folder) = &args.output else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command())
+            .render(&mut page)
+            .map_err(|e| Error::io("write", "the page", e))?;
+        return print(&String::from_utf8_lossy(&page));
+    };
+    let failed = |e| Error::io("write the pages into", PathBuf::from(folder), e);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    clap_mangen::generate_to(Cli::command(), folder).map_err(failed)
+}
+
+fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// Runs in a pool of so many threads, or in one of all cores.
 fn in_pool<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| Error::io("start threads", "-j", io::Error::other(e)))?;
     Ok(pool.install(work))
 }
 
-fn explain(analysis: &Analysis, recorder: &Recorder) -> String {
-    let mut text =
-        format!("{}\nties      {} groups read again for their exact amounts\n", analysis.plan, analysis.ties);
-    text += "stage     tasks       rows        bytes    busy ms\n";
-    for s in recorder.summary() {
-        let milliseconds = s.busy_ns as f64 / 1e6;
-        text += &format!(
-            "{:<9} {:>5} {:>10} {:>12} {milliseconds:>10.1}\n",
-            s.stage.name(),
-            s.tasks,
-            s.rows,
-            s.bytes
-        );
-    }
-    text.trim_end().to_owned()
+fn explain(analysis: &Analysis) -> String {
+    format!("{}\nties      {} groups read again for their exact amounts", analysis.plan, analysis.ties)
 }
 
-impl Cli {
-    fn bold(&self) -> bool {
-        match self.color {
+impl Manners {
+    /// How tables look on this terminal.
+    fn look(&self, chosen: bool) -> Look {
+        let terminal = io::stdout().is_terminal();
+        let color = match self.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => {
-                io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-            }
-        }
-    }
-}
-
-impl AnalyzeArgs {
-    /// What the arguments mean.
-    pub fn options(&self) -> Result<Options> {
-        let by = match &self.by[..] {
-            [] => By::Roles,
-            [one] if one == "none" => By::Nothing,
-            columns => By::Columns(columns.to_vec()),
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         };
-        let snapshot = match self.snapshot.as_deref() {
-            None => Snapshot::Auto,
-            Some("filename") => Snapshot::Filename,
-            Some("none") => Snapshot::Nothing,
-            Some(column) => Snapshot::Column(column.to_owned()),
-        };
-        if snapshot != Snapshot::Auto
-            && let By::Columns(columns) = &by
-            && !columns.iter().any(|c| c.eq_ignore_ascii_case("snapshot"))
-        {
-            return Err(Error::Usage(
-                "--by replaces the snapshot; add `snapshot` to --by, or drop --snapshot".into(),
-            ));
-        }
-        let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;
-        Ok(Options {
-            paths: self.paths.clone(),
-            by,
-            amount: self.amount.clone(),
-            owner: self.owner.clone(),
-            snapshot,
-            owners: match self.owners {
-                OwnersArg::Trust => Owners::Trust,
-                OwnersArg::Merge => Owners::Merge,
-                OwnersArg::Check => Owners::Check,
-            },
-            negatives: match self.negatives {
-                NegativesArg::Error => Negatives::Error,
-                NegativesArg::Drop => Negatives::Drop,
-            },
-            decimals: self.decimals,
-            metrics: self.metrics.clone(),
-            extras: Extras { top: self.top.clone(), thresholds },
-            device: match self.device {
-                DeviceArg::Auto => Device::Auto,
-                DeviceArg::Cpu => Device::Cpu,
-            },
-        })
-    }
-}
-
-/// `0.66` or `3/4`, exactly, with the ending of its column's name.
-fn threshold(text: &str) -> Result<(String, Fraction)> {
-    let parsed = match text.split_once('/') {
-        Some((n, d)) => {
-            n.parse().ok().zip(d.parse().ok()).map(|(n, d)| (format!("{n}_{d}"), Fraction::new(n, d)))
-        }
-        None => text.strip_prefix("0.").filter(|digits| digits.len() <= 18).and_then(|digits| {
-            let numerator = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
-            Some((format!("0_{digits}"), Fraction::new(numerator, 10u64.pow(digits.len() as u32))))
-        }),
-    };
-    let largest = 10u64.pow(18);
-    parsed
-        .filter(|(_, f)| 0 < f.numerator && f.numerator < f.denominator && f.denominator <= largest)
-        .ok_or_else(|| {
-            Error::Usage(format!(
-                "--threshold {text}: write a decimal or a fraction between 0 and 1, like 0.66 or 3/4"
-            ))
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thresholds_are_exact() {
-        assert_eq!(threshold("0.66").unwrap(), ("0_66".into(), Fraction::new(66, 100)));
-        assert_eq!(threshold("3/4").unwrap(), ("3_4".into(), Fraction::new(3, 4)));
-        for bad in
-            ["0", "1", "1.0", "0.0", "0.", "4/3", "0/5", "1/0", "x", "-0.5", "0.+5", "0.1234567890123456789"]
-        {
-            assert!(threshold(bad).is_err(), "{bad}");
-        }
+        let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        Look { color, chosen, width: width.filter(|_| terminal) }
     }
 }

@@ -57,6 +57,11 @@ impl InputFile {
             .map(|group| usize::try_from(group.num_rows()).unwrap_or(0))
     }
 
+    /// What wrote it, as it says itself.
+    pub fn written_by(&self) -> String {
+        self.metadata.metadata().file_metadata().created_by().unwrap_or("an unnamed writer").to_owned()
+    }
+
     /// Compressed bytes of some columns of a row group.
     pub fn column_bytes(&self, row_group: usize, roots: &[usize]) -> u64 {
         let descriptor = self.metadata.metadata().file_metadata().schema_descr();

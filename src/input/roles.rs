@@ -92,6 +92,18 @@ pub struct KeyColumn {
     pub source: KeySource,
 }
 
+impl KeyColumn {
+    /// The role that it plays.
+    pub fn role(&self, options: &Options) -> &'static str {
+        match (&options.by, self.order.0) {
+            (By::Roles, 0) => "snapshot",
+            (By::Roles, 1) => "chain",
+            (By::Roles, 2) => "asset",
+            _ => "group",
+        }
+    }
+}
+
 /// How exactly a column can hold amounts, the better ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Encoding {
@@ -134,24 +146,45 @@ pub fn encoding(data_type: &DataType) -> Option<Encoding> {
     }
 }
 
+/// What a file's columns are, as far as they can be told.
+#[derive(Debug)]
+pub struct Found {
+    /// The group columns.
+    pub keys: Result<Vec<KeyColumn>>,
+    /// The owner's column.
+    pub owner: Result<Option<usize>>,
+    /// The amount's column and how it holds amounts.
+    pub amount: Result<(usize, Encoding)>,
+    /// All columns whose names say that they are amounts, best first.
+    pub amounts: Vec<(usize, Encoding)>,
+}
+
+/// Looks for the roles of a file's columns.
+pub fn find(source: &Source, schema: &Schema, options: &Options) -> Found {
+    let finder = Finder { source, schema };
+    let keys = finder.keys(options);
+    let owner = match &options.owner {
+        Some(name) => finder.named(name, "--owner").map(Some),
+        None => Ok(OWNER.iter().find_map(|name| finder.like(name))),
+    };
+    let owner = owner.and_then(|owner| match owner {
+        None if options.owners != Owners::Trust => {
+            Err(finder.error("no owner column is recognised; name it with --owner, or use --owners trust"))
+        }
+        owner => Ok(owner),
+    });
+    let taken = keys.as_deref().unwrap_or(&[]);
+    let amount = finder.amount(options.amount.as_deref(), taken, owner.as_ref().ok().copied().flatten());
+    Found { keys, owner, amount, amounts: finder.amounts().collect() }
+}
+
 /// Finds the roles of a file's columns.
 pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Roles> {
-    let finder = Finder { source, schema };
-    let keys = finder.keys(options)?;
-    let owner = match &options.owner {
-        Some(name) => Some(finder.named(name, "--owner")?),
-        None => OWNER.iter().find_map(|name| finder.like(name)),
-    };
-    if owner.is_none() && options.owners != Owners::Trust {
-        return Err(
-            finder.error("no owner column is recognised; name it with --owner, or use --owners trust")
-        );
-    }
-    let (amount, encoding) = finder.amount(options.amount.as_deref(), &keys, owner)?;
-    let exact_instead = (encoding == Encoding::Double)
-        .then(|| finder.amounts().find(|&(_, other)| other < Encoding::Double))
-        .flatten()
-        .map(|(column, _)| schema.field(column).name().clone());
+    let found = find(source, schema, options);
+    let (keys, owner, (amount, encoding)) = (found.keys?, found.owner?, found.amount?);
+    let exact = found.amounts.iter().find(|&&(_, other)| other < Encoding::Double);
+    let exact_instead = exact.filter(|_| encoding == Encoding::Double);
+    let exact_instead = exact_instead.map(|&(column, _)| schema.field(column).name().clone());
     Ok(Roles { keys, amount, encoding, owner, exact_instead })
 }
 

@@ -1,6 +1,6 @@
 //! A table to read: few groups stand side by side with every metric, many groups one below the other.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
@@ -15,76 +15,150 @@ pub struct Look {
     pub color: bool,
     /// Whether the user chose the metrics: then all of them are shown.
     pub chosen: bool,
+    /// The terminal's width, where there is one: addresses are shortened and the last columns left out to fit it.
+    pub width: Option<usize>,
 }
 
 /// Up to so many groups stand side by side.
 const SIDE_BY_SIDE: usize = 3;
 
-/// What many groups show of themselves, beside the group columns.
+/// What many groups show of themselves beside the group columns, the most telling first.
 const HEADLINE: &[&str] =
-    &["n_holders", "total_f64", "gini", "hhi", "max_share", "top_10_share", "top_1pct_share", "nakamoto_1_2"];
+    &["n_holders", "total_f64", "gini", "nakamoto_1_2", "top_10_share", "max_share", "hhi", "top_1pct_share"];
 
-/// What nobody reads in a table: lists, constants of a run, zeros.
+/// What nobody reads in a table: lists, and what stands there more exactly.
 const HIDDEN: &[&str] = &["lorenz", "total_f64"];
 
 /// Renders a table with a final line break.
 pub fn render(results: &Results, look: &Look) -> Result<String> {
-    let batch = plain(results, false)?;
-    let names: Vec<&str> = batch.schema_ref().fields().iter().map(|f| f.name().as_str()).collect();
-    let groups = batch.num_rows();
-    let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    if groups == 0 {
+    let view = View { batch: plain(results, false)?, keys: results.group_columns, look: *look };
+    if view.batch.num_rows() == 0 {
         return Ok("no groups\n".to_owned());
     }
-    if groups <= SIDE_BY_SIDE {
-        for (i, (name, column)) in names.iter().zip(batch.columns()).enumerate() {
-            let key = i < results.group_columns;
-            if !key && (HIDDEN.contains(name) || column.null_count() == groups || is_zero(column, name)) {
-                continue;
-            }
-            let mut row = vec![Cell::new(name)];
-            row.extend(
-                (0..groups).map(|g| right(if key { plain_text(column, g) } else { exact(column, g) })),
-            );
-            table.add_row(row);
-        }
-    } else {
-        let shown: Vec<usize> = (0..names.len())
-            .filter(|&i| {
-                let metric = i >= results.group_columns + crate::results::columns::FIXED.len();
-                let headline = HEADLINE.contains(&names[i]) && (!look.chosen || !metric);
-                i < results.group_columns || headline || (look.chosen && metric && names[i] != "lorenz")
-            })
-            .collect();
-        table
-            .set_header(shown.iter().map(|&i| Cell::new(names[i]).set_alignment(alignment(batch.column(i)))));
-        for g in 0..groups {
-            table.add_row(shown.iter().map(|&i| {
-                let column = batch.column(i);
-                let text = if i < results.group_columns { plain_text(column, g) } else { rounded(column, g) };
-                Cell::new(text).set_alignment(alignment(column))
-            }));
+    if view.batch.num_rows() <= SIDE_BY_SIDE {
+        let lines = [false, true].map(|short| view.side_by_side(short));
+        if let Some(lines) = lines.into_iter().find(|lines| view.fits(lines)) {
+            return Ok(view.finish(&lines, view.keys));
         }
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    // The preset pads every line by one space.
-    let margin = lines.iter().all(|line| line.starts_with(' ') || line.is_empty());
-    let headings = if groups <= SIDE_BY_SIDE { results.group_columns } else { 1 };
-    let bold = anstyle::Style::new().bold();
-    let line = |(i, line): (usize, &String)| {
-        let line = if margin { line.get(1..).unwrap_or("") } else { line };
-        if look.color && i < headings { format!("{bold}{line}{bold:#}\n") } else { format!("{line}\n") }
-    };
-    Ok(lines.iter().enumerate().map(line).collect())
+    let mut columns = view.headline();
+    let all = columns.len();
+    let mut lines = view.one_below_the_other(&columns, false);
+    if !view.fits(&lines) {
+        lines = view.one_below_the_other(&columns, true);
+    }
+    while !view.fits(&lines) && columns.len() > view.keys + 1 {
+        columns.pop();
+        lines = view.one_below_the_other(&columns, true);
+    }
+    let mut text = view.finish(&lines, 1);
+    if columns.len() < all {
+        text += &format!(
+            "({} more columns in a wider terminal; all of them with -o FILE)\n",
+            all - columns.len()
+        );
+    }
+    Ok(text)
 }
 
-fn right(text: String) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
+/// The same table in Markdown, unshortened.
+pub fn markdown(results: &Results, look: &Look) -> Result<String> {
+    let view = View { batch: plain(results, false)?, keys: results.group_columns, look: *look };
+    let columns = view.headline();
+    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = row(columns.iter().map(|&i| view.name(i).replace('|', "\\|")).collect());
+    text +=
+        &row(columns.iter().map(|&i| if view.is_number(i) { "---:".into() } else { "---".into() }).collect());
+    for g in 0..view.batch.num_rows() {
+        text += &row(columns.iter().map(|&i| view.cell(i, g, false).replace('|', "\\|")).collect());
+    }
+    Ok(text)
 }
 
-fn alignment(column: &ArrayRef) -> CellAlignment {
-    if column.data_type().is_numeric() { CellAlignment::Right } else { CellAlignment::Left }
+struct View {
+    batch: RecordBatch,
+    keys: usize,
+    look: Look,
+}
+
+impl View {
+    fn name(&self, column: usize) -> &str {
+        self.batch.schema_ref().field(column).name()
+    }
+
+    fn is_number(&self, column: usize) -> bool {
+        self.batch.column(column).data_type().is_numeric()
+    }
+
+    /// Every metric of a few groups, exactly.
+    fn side_by_side(&self, short: bool) -> Vec<String> {
+        let mut table = bare();
+        let groups = self.batch.num_rows();
+        for (i, column) in self.batch.columns().iter().enumerate() {
+            let key = i < self.keys;
+            let name = self.name(i);
+            if !key && (HIDDEN.contains(&name) || column.null_count() == groups || is_zero(column, name)) {
+                continue;
+            }
+            let value = |g| if key { key_text(column, g, short) } else { exact(column, g) };
+            let values = (0..groups).map(|g| Cell::new(value(g)).set_alignment(CellAlignment::Right));
+            table.add_row([Cell::new(name)].into_iter().chain(values));
+        }
+        lines(&table)
+    }
+
+    /// The columns that many groups show: the chosen metrics, or the telling ones.
+    fn headline(&self) -> Vec<usize> {
+        let fixed = self.keys + crate::results::columns::FIXED.len();
+        let named = |name: &&str| (self.keys..self.batch.num_columns()).find(|&i| self.name(i) == *name);
+        let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
+        let chosen =
+            (fixed..self.batch.num_columns()).filter(|&i| self.look.chosen && self.name(i) != "lorenz");
+        (0..self.keys).chain(telling).chain(chosen).collect()
+    }
+
+    fn one_below_the_other(&self, columns: &[usize], short: bool) -> Vec<String> {
+        let align = |i: usize| if self.is_number(i) { CellAlignment::Right } else { CellAlignment::Left };
+        let mut table = bare();
+        table.set_header(columns.iter().map(|&i| Cell::new(self.name(i)).set_alignment(align(i))));
+        for g in 0..self.batch.num_rows() {
+            table.add_row(columns.iter().map(|&i| Cell::new(self.cell(i, g, short)).set_alignment(align(i))));
+        }
+        lines(&table)
+    }
+
+    fn cell(&self, column: usize, group: usize, short: bool) -> String {
+        let values = self.batch.column(column);
+        if column < self.keys { key_text(values, group, short) } else { rounded(values, group) }
+    }
+
+    fn fits(&self, lines: &[String]) -> bool {
+        self.look.width.is_none_or(|width| lines.iter().all(|line| line.chars().count() <= width))
+    }
+
+    /// Lines to text, the first ones bold.
+    fn finish(&self, lines: &[String], headings: usize) -> String {
+        let bold = anstyle::Style::new().bold();
+        let line = |(i, line): (usize, &String)| {
+            if self.look.color && i < headings {
+                format!("{bold}{line}{bold:#}\n")
+            } else {
+                format!("{line}\n")
+            }
+        };
+        lines.iter().enumerate().map(line).collect()
+    }
+}
+
+fn bare() -> Table {
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+/// A table's lines without the margins of its preset.
+fn lines(table: &Table) -> Vec<String> {
+    table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect()
 }
 
 /// Counts that are zero for every group say nothing, but for the holders.
@@ -95,8 +169,18 @@ fn is_zero(column: &ArrayRef, name: &str) -> bool {
         && counts.is_some_and(|c| c.values().iter().all(|&n| n == 0))
 }
 
-/// A group column's value as it is: 8453 names a chain, it counts nothing.
-fn plain_text(column: &ArrayRef, row: usize) -> String {
+/// A group column's value as it is (8453 names a chain, it counts nothing), long hex shortened where asked.
+fn key_text(column: &ArrayRef, row: usize, short: bool) -> String {
+    let text = shown(column, row);
+    match (text.get(..6), text.get(text.len().wrapping_sub(4)..)) {
+        (Some(head), Some(tail)) if short && text.starts_with("0x") && text.len() > 14 => {
+            format!("{head}…{tail}")
+        }
+        _ => text,
+    }
+}
+
+fn shown(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) {
         return "–".to_owned();
     }
@@ -105,14 +189,11 @@ fn plain_text(column: &ArrayRef, row: usize) -> String {
 
 /// A value with all its digits, thousands apart in counts.
 fn exact(column: &ArrayRef, row: usize) -> String {
-    if column.is_null(row) {
-        return "–".to_owned();
-    }
     match column.data_type() {
+        _ if column.is_null(row) => shown(column, row),
         DataType::UInt64 => thousands(&column.as_primitive::<UInt64Type>().value(row).to_string()),
         DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
-        DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
-        _ => plain_text(column, row),
+        _ => shown(column, row),
     }
 }
 
@@ -121,7 +202,11 @@ fn rounded(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) || column.data_type() != &DataType::Float64 {
         return exact(column, row);
     }
-    let x = column.as_primitive::<Float64Type>().value(row);
+    glance(column.as_primitive::<Float64Type>().value(row))
+}
+
+/// `0.9706`, `1.2 M`, `3.1e-5`.
+fn glance(x: f64) -> String {
     let magnitude = x.abs();
     if magnitude != 0.0 && !(1e-3..1e15).contains(&magnitude) {
         return format!("{x:.3e}");
@@ -154,6 +239,19 @@ mod tests {
     fn digits_in_threes() {
         for (digits, grouped) in [("7", "7"), ("999", "999"), ("1000", "1,000"), ("252803", "252,803")] {
             assert_eq!(thousands(digits), grouped);
+        }
+    }
+
+    #[test]
+    fn numbers_at_a_glance() {
+        for (x, text) in [
+            (0.0, "0.0000"),
+            (0.97056, "0.9706"),
+            (1.2e6, "1.2 M"),
+            (3.14e-5, "3.140e-5"),
+            (1e26, "1.000e26"),
+        ] {
+            assert_eq!(glance(x), text);
         }
     }
 }

@@ -19,18 +19,31 @@ pub fn csv(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
 
 /// Writes one array with an object per group, a line each; absent values are `null`.
 pub fn json(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
+    objects(out, results, [b"[\n", b",\n", b"\n]\n", b"[]\n"])
+}
+
+/// Writes an object per group, a line each.
+pub fn ndjson(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
+    objects(out, results, [b"", b"\n", b"\n", b""])
+}
+
+/// Writes objects with what comes before, between and after them, or instead where there are none.
+fn objects(
+    out: &mut (dyn Write + Send),
+    results: &Results,
+    [open, between, close, none]: [&[u8]; 4],
+) -> Result<()> {
     let table = plain(results, false)?;
     let failed_io = |e| Error::io("write", "the result", e);
     for row in 0..table.num_rows() {
-        out.write_all(if row == 0 { b"[\n" } else { b",\n" }).map_err(failed_io)?;
+        out.write_all(if row == 0 { open } else { between }).map_err(failed_io)?;
         let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
         let mut line = builder.build::<_, arrow::json::writer::LineDelimited>(Vec::new());
         line.write(&table.slice(row, 1)).map_err(failed)?;
         line.finish().map_err(failed)?;
-        let line = line.into_inner();
-        out.write_all(line.trim_ascii_end()).map_err(failed_io)?;
+        out.write_all(line.into_inner().trim_ascii_end()).map_err(failed_io)?;
     }
-    out.write_all(if table.num_rows() == 0 { b"[]\n" } else { b"\n]\n" }).map_err(failed_io)
+    out.write_all(if table.num_rows() == 0 { none } else { close }).map_err(failed_io)
 }
 
 /// The table with every column in a type that text formats can show.

@@ -1,0 +1,134 @@
+//! A report as text and as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Content, FileReport, Report, Verdict};
+
+/// Up to so many files are shown in full.
+const IN_FULL: usize = 3;
+
+/// To read: a few files in full, many a line each.
+pub fn text(report: &Report) -> String {
+    if report.files.len() > IN_FULL {
+        return lines(report);
+    }
+    let files: Vec<String> = report.files.iter().map(full).collect();
+    files.join("\n")
+}
+
+fn full(file: &FileReport) -> String {
+    let mut text = format!("{}\n", file.file);
+    let _ = writeln!(
+        text,
+        "  {} rows in {} row groups, {} bytes, written by {}",
+        file.rows, file.row_groups, file.bytes, file.written_by
+    );
+    text += "  columns\n";
+    let width = file.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+    for column in &file.columns {
+        let _ = writeln!(text, "    {:<width$}  {}", column.name, column.data_type);
+    }
+    text += "  roles\n";
+    for role in &file.roles {
+        let _ =
+            writeln!(text, "    {:<9} {}: {}", role.role, role.column.as_deref().unwrap_or("–"), role.why);
+    }
+    if let Some(content) = &file.content {
+        text += "  amounts\n";
+        for (name, value) in numbers(content) {
+            let _ = writeln!(text, "    {name:<17} {}", value.map_or("–".to_owned(), |n| n.to_string()));
+        }
+        if let Some((low, high)) = &content.range.extremes {
+            let _ = writeln!(text, "    {:<17} {low}\n    {:<17} {high}", "smallest", "largest");
+        }
+    }
+    text + &match &file.verdict {
+        Verdict::Measures(what) => format!("  analyze measures {what}\n"),
+        Verdict::Refuses(why) => format!("  analyze refuses: {why}\n"),
+    }
+}
+
+fn lines(report: &Report) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
+    table.set_header(["file", "rows", "groups", "null", "zero", "neg.", "bad", "dup.", "analyze"]);
+    for file in &report.files {
+        let count = |of: fn(&Content) -> Option<u64>| {
+            file.content.as_ref().and_then(of).map_or("–".to_owned(), |n| n.to_string())
+        };
+        let verdict = match &file.verdict {
+            Verdict::Measures(_) => "measures".to_owned(),
+            Verdict::Refuses(why) => format!("refuses: {why}"),
+        };
+        table.add_row([
+            file.file.clone(),
+            file.rows.to_string(),
+            count(|c| Some(c.groups)),
+            count(|c| Some(c.null)),
+            count(|c| Some(c.zero)),
+            count(|c| Some(c.negative)),
+            count(|c| Some(c.bad)),
+            count(|c| c.duplicate_owners),
+            verdict,
+        ]);
+    }
+    for column in 1..8 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+    }
+    let line = |line: String| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end());
+    table.lines().map(line).collect()
+}
+
+fn numbers(content: &Content) -> [(&'static str, Option<u64>); 7] {
+    [
+        ("groups", Some(content.groups)),
+        ("null", Some(content.null)),
+        ("zero", Some(content.zero)),
+        ("negative", Some(content.negative)),
+        ("bad", Some(content.bad)),
+        ("duplicate owners", content.duplicate_owners),
+        ("null owners", content.null_owners),
+    ]
+}
+
+/// One document; amounts are text, for they do not fit JSON's numbers.
+pub fn json(report: &Report) -> String {
+    let file = |file: &FileReport| -> Value {
+        let columns: Vec<Value> =
+            file.columns.iter().map(|c| json!({ "name": c.name, "type": c.data_type })).collect();
+        let roles: Vec<Value> =
+            file.roles.iter().map(|r| json!({ "role": r.role, "column": r.column, "why": r.why })).collect();
+        let content = file.content.as_ref().map(|content| {
+            let mut object = json!({});
+            for (name, value) in numbers(content) {
+                object[name.replace(' ', "_")] = value.into();
+            }
+            let (low, high) =
+                content.range.extremes.map_or((None, None), |(low, high)| (Some(low), Some(high)));
+            object["smallest"] = low.map(|a| a.to_string()).into();
+            object["largest"] = high.map(|a| a.to_string()).into();
+            object["first_negative_row"] = content.first_negative.into();
+            object["first_bad"] = content.first_bad.as_ref().map_or(
+                Value::Null,
+                |bad| json!({ "row": bad.row, "problem": bad.problem, "remedy": bad.remedy }),
+            );
+            object
+        });
+        let (measures, told) = match &file.verdict {
+            Verdict::Measures(what) => (true, what),
+            Verdict::Refuses(why) => (false, why),
+        };
+        json!({
+            "file": file.file, "bytes": file.bytes, "rows": file.rows, "row_groups": file.row_groups,
+            "written_by": file.written_by, "columns": columns, "roles": roles, "amounts": content,
+            "analyze": { "measures": measures, "says": told },
+        })
+    };
+    let files: Vec<Value> = report.files.iter().map(file).collect();
+    format!("{:#}\n", json!({ "files": files }))
+}
