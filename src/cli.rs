@@ -17,9 +17,10 @@ use crate::progress::When;
     version,
     max_term_width = 80,
     arg_required_else_help = true,
-    after_help = "Options may also stand in a file (--config FILE) or in variables: CONCENTRA_OWNERS=merge\n\
-                  is --owners merge. What is typed wins over a variable, a variable over the file.\n\
-                  Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+    after_help = "Options may also stand in a file (--config FILE) or in variables\n\
+                  (CONCENTRA_OWNERS=merge is --owners merge). What is typed wins over a variable,\n\
+                  a variable over the file. Exit status: 0 done, 1 failed, 2 wrong usage,\n\
+                  130 interrupted."
 )]
 pub struct Cli {
     /// What to do.
@@ -89,7 +90,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct InputArgs {
     /// Parquet files, folders (searched for them), globs, or - for stdin
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "print_config")]
     pub paths: Vec<String>,
 
     /// Group by these columns alone; `none`: all rows are one group

@@ -13,10 +13,14 @@ use crate::error::{Error, Result, nearest};
 /// Options that no file or variable may set: they are about this one call.
 const TYPED_ONLY: &[&str] = &["paths", "config", "print_config", "help", "version", "name", "shell"];
 
+/// The options that a file has set, as `option` or `command.option`.
+pub type FromFile = Vec<String>;
+
 /// Gives every option of every command its variable, and the file's values as its default.
-pub fn apply(mut command: Command, file: Option<&Path>) -> Result<Command> {
-    command = with_variables(command);
-    let Some(file) = file else { return Ok(command) };
+pub fn apply(command: Command, file: Option<&Path>) -> Result<(Command, FromFile)> {
+    let mut command = with_variables(command);
+    let mut from_file = FromFile::new();
+    let Some(file) = file else { return Ok((command, from_file)) };
     let text = std::fs::read_to_string(file).map_err(|e| Error::io("read the configuration", file, e))?;
     let table: Table = text.parse().map_err(|e: toml::de::Error| {
         Error::Usage(format!("{}: {}", file.display(), e.to_string().trim_end()))
@@ -30,8 +34,9 @@ pub fn apply(mut command: Command, file: Option<&Path>) -> Result<Command> {
                 }
                 let mut failed = Ok(());
                 let command = command.mut_subcommand(&key, |mut subcommand| {
-                    for (key, value) in section {
-                        match set(subcommand.clone(), file, &key, value) {
+                    for (option, value) in section {
+                        from_file.push(format!("{key}.{}", option.replace('-', "_")));
+                        match set(subcommand.clone(), file, &option, value) {
                             Ok(set) => subcommand = set,
                             Err(error) => failed = Err(error),
                         }
@@ -41,10 +46,13 @@ pub fn apply(mut command: Command, file: Option<&Path>) -> Result<Command> {
                 failed?;
                 command
             }
-            value => set(command, file, &key, value)?,
+            value => {
+                from_file.push(key.replace('-', "_"));
+                set(command, file, &key, value)?
+            }
         };
     }
-    Ok(command)
+    Ok((command, from_file))
 }
 
 /// The file named by `--config` or `CONCENTRA_CONFIG`: it must be known before the rest can be parsed.
@@ -75,7 +83,7 @@ fn with_variables(command: Command) -> Command {
         if !is_option(&argument) {
             return argument;
         }
-        let name = format!("CONCENTRA_{}", argument.get_id().as_str().to_uppercase());
+        let name = variable(argument.get_id().as_str());
         argument.env(name).hide_env(true)
     };
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
@@ -125,47 +133,47 @@ fn unknown(file: &Path, what: &str, name: &str, names: &[String]) -> Error {
 }
 
 /// The options in force as TOML, each with where it comes from.
-pub fn print(command: &Command, matches: &ArgMatches, file: Option<&Path>) -> String {
-    let mut out = String::new();
-    if let Some((name, matches)) = matches.subcommand() {
-        let subcommand = command.find_subcommand(name).expect("the command that was parsed");
-        let local = |argument: &&Arg| !argument.is_global_set();
-        out += &format!("[{name}]\n");
-        for argument in subcommand.get_arguments().filter(local).filter(|a| is_option(a)) {
-            out += &line(argument, matches, file);
+pub fn print(command: &Command, matches: &ArgMatches, from_file: &FromFile) -> String {
+    let Some((name, matches)) = matches.subcommand() else { return String::new() };
+    let subcommand = command.find_subcommand(name).expect("the command that was parsed");
+    let line = |argument: &Arg, section: &str| {
+        let id = argument.get_id().as_str();
+        let source = match matches.value_source(id) {
+            Some(ValueSource::CommandLine) => "typed".to_owned(),
+            Some(ValueSource::EnvVariable) => variable(id),
+            _ if from_file.contains(&format!("{section}{id}")) => "file".to_owned(),
+            _ => "default".to_owned(),
+        };
+        match value(argument, matches) {
+            Some(value) => format!("{} = {value}  # {source}\n", id.replace('_', "-")),
+            None => format!("# {} is not set\n", id.replace('_', "-")),
         }
-        // Global options are seen by the command, and belong before its section.
-        let globals: String =
-            command.get_arguments().filter(|a| is_option(a)).map(|a| line(a, matches, file)).collect();
-        out = globals + "\n" + &out;
-    }
+    };
+    let globals = command.get_arguments().filter(|a| is_option(a));
+    let mut out: String = globals.map(|argument| line(argument, "")).collect();
+    out += &format!("\n[{name}]\n");
+    let locals = subcommand.get_arguments().filter(|a| is_option(a) && !a.is_global_set());
+    out.extend(locals.map(|argument| line(argument, &format!("{name}."))));
     out
 }
 
-fn line(argument: &Arg, matches: &ArgMatches, file: Option<&Path>) -> String {
+/// The value in force as TOML.
+fn value(argument: &Arg, matches: &ArgMatches) -> Option<String> {
     let id = argument.get_id().as_str();
-    let key = id.replace('_', "-");
-    let source = match matches.value_source(id) {
-        Some(ValueSource::CommandLine) => "typed".to_owned(),
-        Some(ValueSource::EnvVariable) => format!("CONCENTRA_{}", id.to_uppercase()),
-        _ => match file {
-            Some(file) => format!("default or {}", file.display()),
-            None => "default".to_owned(),
-        },
-    };
-    let value = match argument.get_action() {
-        ArgAction::SetTrue => matches.get_flag(id).to_string(),
-        ArgAction::Count => matches.get_count(id).to_string(),
+    match argument.get_action() {
+        ArgAction::SetTrue => Some(matches.get_flag(id).to_string()),
+        ArgAction::Count => Some(matches.get_count(id).to_string()),
         action => {
-            let Some(raw) = matches.get_raw(id) else { return format!("# {key} =\n") };
+            let raw = matches.get_raw(id)?;
             let values: Vec<String> =
                 raw.map(|v| Value::String(v.to_string_lossy().into_owned()).to_string()).collect();
-            if matches!(action, ArgAction::Append) {
-                format!("[{}]", values.join(", "))
-            } else {
-                values.concat()
-            }
+            let list = matches!(action, ArgAction::Append);
+            Some(if list { format!("[{}]", values.join(", ")) } else { values.concat() })
         }
-    };
-    format!("{key} = {value}  # {source}\n")
+    }
+}
+
+/// The variable of an option.
+fn variable(id: &str) -> String {
+    format!("CONCENTRA_{}", id.to_uppercase())
 }

@@ -32,6 +32,8 @@ pub struct Report {
 pub struct FileReport {
     /// As the user named it.
     pub file: String,
+    /// Below the path that the user gave.
+    pub name: String,
     /// Its size.
     pub bytes: u64,
     /// By its footer.
@@ -149,6 +151,7 @@ fn report(file: &InputFile, options: &Options, interrupted: &dyn Fn() -> bool) -
     };
     Ok(FileReport {
         file: file.source.shown.clone(),
+        name: file.source.name.clone(),
         bytes: file.bytes,
         rows: file.rows(),
         row_groups: file.row_groups().len() as u64,

@@ -39,11 +39,11 @@ pub enum Message<'a> {
 pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let usage = |error: Error| Cli::command().error(clap::error::ErrorKind::ValueValidation, error);
     let file = config::file(arguments.get(1..).unwrap_or_default());
-    let command = config::apply(Cli::command(), file.as_deref()).map_err(usage)?;
+    let (command, from_file) = config::apply(Cli::command(), file.as_deref()).map_err(usage)?;
     let matches = command.clone().try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if cli.manners.print_config {
-        cli.command = Command::Config(config::print(&command, &matches, file.as_deref()));
+        cli.command = Command::Config(config::print(&command, &matches, &from_file));
     }
     Ok(cli)
 }

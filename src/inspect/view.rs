@@ -54,17 +54,23 @@ fn lines(report: &Report) -> String {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
-    table.set_header(["file", "rows", "groups", "null", "zero", "neg.", "bad", "dup.", "analyze"]);
+    table.set_header(["rows", "groups", "null", "zero", "neg.", "bad", "dup.", "analyze", "file"]);
+    let mut refusals: Vec<(&str, Vec<&str>)> = Vec::new();
     for file in &report.files {
         let count = |of: fn(&Content) -> Option<u64>| {
             file.content.as_ref().and_then(of).map_or("–".to_owned(), |n| n.to_string())
         };
         let verdict = match &file.verdict {
-            Verdict::Measures(_) => "measures".to_owned(),
-            Verdict::Refuses(why) => format!("refuses: {why}"),
+            Verdict::Measures(_) => "measures",
+            Verdict::Refuses(why) => {
+                match refusals.iter_mut().find(|(reason, _)| reason == why) {
+                    Some((_, files)) => files.push(&file.name),
+                    None => refusals.push((why, vec![&file.name])),
+                }
+                "refuses"
+            }
         };
         table.add_row([
-            file.file.clone(),
             file.rows.to_string(),
             count(|c| Some(c.groups)),
             count(|c| Some(c.null)),
@@ -72,16 +78,22 @@ fn lines(report: &Report) -> String {
             count(|c| Some(c.negative)),
             count(|c| Some(c.bad)),
             count(|c| c.duplicate_owners),
-            verdict,
+            verdict.to_owned(),
+            file.name.clone(),
         ]);
     }
-    for column in 1..8 {
+    for column in 0..7 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
     }
     let line = |line: String| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end());
-    table.lines().map(line).collect()
+    let mut text: String = table.lines().map(line).collect();
+    for (why, files) in refusals {
+        let others = if files.len() > 1 { format!(" and {} more", files.len() - 1) } else { String::new() };
+        let _ = write!(text, "\nrefuses {}{others}:\n  {why}\n", files[0]);
+    }
+    text
 }
 
 fn numbers(content: &Content) -> [(&'static str, Option<u64>); 7] {
@@ -124,7 +136,7 @@ pub fn json(report: &Report) -> String {
             Verdict::Refuses(why) => (false, why),
         };
         json!({
-            "file": file.file, "bytes": file.bytes, "rows": file.rows, "row_groups": file.row_groups,
+            "file": file.file, "name": file.name, "bytes": file.bytes, "rows": file.rows, "row_groups": file.row_groups,
             "written_by": file.written_by, "columns": columns, "roles": roles, "amounts": content,
             "analyze": { "measures": measures, "says": told },
         })
