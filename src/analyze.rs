@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::backend::Backend;
 use crate::cpu::Cpu;
-use crate::engine::{self, Batch, Measured, Total};
+use crate::engine::{self, Batch, Measured};
 use crate::error::{Error, Result};
 use crate::groups::chunk::{self, Chunk, Task};
 use crate::groups::schema::GroupSchema;
@@ -17,7 +17,7 @@ use crate::input::file::InputFile;
 use crate::input::roles::{self, Encoding, KeySource, Roles};
 use crate::input::{Source, discover};
 use crate::metrics::{self, Metric};
-use crate::moments::Ask;
+use crate::moments::{Ask, Total};
 use crate::numbers::key;
 use crate::numbers::wide::U320;
 use crate::options::{Options, Snapshot};

@@ -1,11 +1,10 @@
 //! The command line: what may be typed. What it means is [`crate::options`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::generate::GenerateArgs;
-use crate::output::Format;
 use crate::progress::When;
 
 /// Who really holds, earns and decides?
@@ -157,6 +156,38 @@ pub struct AnalyzeArgs {
     /// Say on stderr how long each stage took
     #[arg(long, help_heading = "Execution")]
     pub timing: bool,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns, rounded to be read
+    Table,
+    /// Exact, with documentation and provenance
+    Parquet,
+    /// Exact; lists as JSON text
+    Csv,
+    /// Exact; one array of objects
+    Json,
+    /// Exact; an object a line
+    Ndjson,
+    /// The table for documents, rounded
+    Markdown,
+}
+
+impl Format {
+    /// The format that a file's extension names.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "parquet" | "pq" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            "json" => Some(Self::Json),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "md" => Some(Self::Markdown),
+            "txt" => Some(Self::Table),
+            _ => None,
+        }
+    }
 }
 
 /// `concentra inspect`.

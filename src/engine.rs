@@ -4,21 +4,14 @@
 
 use crate::backend::{Backend, Bound, Prefix, Search};
 use crate::error::Result;
-use crate::moments::{Ask, Below, Fraction, Moments, Needs, Sums, locate_key, locate_rank, locate_sum};
+use crate::moments::{
+    Ask, Below, Fraction, Moments, Needs, Sums, Total, locate_key, locate_rank, locate_sum,
+};
 use crate::numbers::key::{self, Key};
 use crate::numbers::tie;
 use crate::numbers::wide::{U320, U384};
 use crate::record::{Recorder, Stage};
 use ruint::aliases::U256;
-
-/// The exact total of a group's amounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Total {
-    /// `A`, summed from the exact amounts.
-    pub amount: U320,
-    /// Whether every key holds its amount exactly.
-    pub exact: bool,
-}
 
 /// The keys of some groups: group `g` has the segments `ranges[g]..ranges[g + 1]`, its disjoint value ranges in
 /// ascending order; segment `s` has the keys `offsets[s]..offsets[s + 1]`.

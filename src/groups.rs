@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use ruint::aliases::U256;
 
 use crate::columns::{Amounts, Values};
-use crate::engine::Total;
 use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
+use crate::moments::Total;
 use crate::numbers::key::{self, Key};
 use crate::numbers::unit::{Span, Unit, of_double, power_of_ten};
 use crate::numbers::wide::U320;

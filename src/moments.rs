@@ -87,6 +87,15 @@ impl Needs {
     }
 }
 
+/// The exact total of a group's amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Total {
+    /// `A`, summed from the exact amounts.
+    pub amount: U320,
+    /// Whether every key holds its amount exactly.
+    pub exact: bool,
+}
+
 /// The smallest holders of a group up to some rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Below {

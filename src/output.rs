@@ -6,44 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::cli::Format;
 use crate::error::{Error, Result};
 use crate::results::Results;
 
 pub mod parquet;
 pub mod table;
 pub mod text;
-
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Aligned columns, rounded to be read
-    Table,
-    /// Exact, with documentation and provenance
-    Parquet,
-    /// Exact; lists as JSON text
-    Csv,
-    /// Exact; one array of objects
-    Json,
-    /// Exact; an object a line
-    Ndjson,
-    /// The table for documents, rounded
-    Markdown,
-}
-
-impl Format {
-    /// The format that a file's extension names.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "parquet" | "pq" => Some(Self::Parquet),
-            "csv" => Some(Self::Csv),
-            "json" => Some(Self::Json),
-            "ndjson" | "jsonl" => Some(Self::Ndjson),
-            "md" => Some(Self::Markdown),
-            "txt" => Some(Self::Table),
-            _ => None,
-        }
-    }
-}
 
 /// Where results go, checked before the work starts.
 pub struct Output {

@@ -10,9 +10,9 @@ use ruint::aliases::U256;
 use super::chunk::{Chunk, DROPPED, Part};
 use super::{Column, Groups, amount_of, offsets, place_error};
 use crate::columns::owner;
-use crate::engine::Total;
 use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
+use crate::moments::Total;
 use crate::numbers::key;
 use crate::numbers::wide::U320;
 
