@@ -92,10 +92,10 @@ pub struct InputArgs {
     #[arg(value_name = "PATH", required_unless_present = "print_config")]
     pub paths: Vec<String>,
 
-    /// Group by these columns alone; `none`: all rows are one group
+    /// Group by these columns instead of snapshot, chain and asset; `none`: all rows are one group
     #[arg(long, value_name = "COL,…", value_delimiter = ',', help_heading = "Columns")]
     pub by: Vec<String>,
-    /// The column of amounts
+    /// The column of amounts (`concentra inspect` shows which is found)
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     pub amount: Option<String>,
     /// The column of owners
@@ -130,10 +130,10 @@ pub struct AnalyzeArgs {
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
 
-    /// Divide total, mean and median by 10^N
+    /// Divide total, mean and median by 10^N (18 for most tokens in wei)
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Metrics")]
     pub decimals: u8,
-    /// Only these metrics (all by default)
+    /// Only these metrics, as `concentra metrics` lists them (all by default)
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', help_heading = "Metrics")]
     pub metrics: Vec<String>,
     /// Shares of the K largest holders too, as top_K_share

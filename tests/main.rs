@@ -1,4 +1,5 @@
 //! The one integration binary.
 
+mod docs;
 mod generate;
 mod walls;
