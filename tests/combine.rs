@@ -2,7 +2,7 @@
 
 use concentra::cpu::Cpu;
 use concentra::engine::{Batch, Measured, Total, measure, settle};
-use concentra::metrics::catalog;
+use concentra::metrics::{Metric, catalog};
 use concentra::moments::{Ask, Needs};
 use concentra::numbers::key::{self, Key};
 use concentra::numbers::wide::U320;
@@ -57,9 +57,10 @@ fn run(groups: &[Group], cut: bool, needs: Needs, asks: &[&Ask], shuffle: u64) -
 }
 
 /// As one piece, as ranges, and as ranges settled from exact amounts.
-fn check(groups: &[Group], needs: Needs, shuffle: u64) {
-    let (metrics, median) = (catalog(&extras()), median_asks());
+fn check(groups: &[Group], metrics: &[Metric], shuffle: u64) {
+    let median = median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|metric| &metric.asks).chain(&median).collect();
+    let needs = metrics.iter().fold(Needs::NONE, |needs, metric| needs.union(metric.needs));
     let whole = run(groups, false, needs, &asks, 0);
     let mut parts = run(groups, true, needs, &asks, shuffle);
     assert_eq!(whole, parts);
@@ -113,7 +114,8 @@ fn exceeding(group: &Group, numerator: u64, denominator: u64) -> u64 {
 fn amounts() -> impl Strategy<Value = Vec<U256>> {
     let any_width = (any::<[u64; 4]>(), 0usize..256)
         .prop_map(|(limbs, shift)| (U256::from_limbs(limbs) >> shift).max(U256::from(1u8)));
-    let near = (0usize..250, 0u64..4).prop_map(|(bits, more)| (U256::from(1u8) << bits) + U256::from(more + 1));
+    let near =
+        (0usize..250, 0u64..4).prop_map(|(bits, more)| (U256::from(1u8) << bits) + U256::from(more + 1));
     let part = (1u64..60).prop_map(|part| U256::from(10u8).pow(U256::from(25u8)) * U256::from(part));
     prop_oneof![
         prop::collection::vec(any_width, 0..60),
@@ -136,12 +138,14 @@ proptest! {
     fn ranges_measure_as_one_piece(
         groups in prop::collection::vec(group(), 1..5), shuffle in any::<u64>(),
     ) {
-        check(&groups, Needs::ALL, shuffle);
+        check(&groups, &catalog(&extras()), shuffle);
     }
 
     #[test]
-    fn whatever_sums_are_needed(group in group(), squares: bool, logs: bool, roots: bool) {
-        check(&[group], Needs { squares, logs, roots }, 1);
+    fn whichever_metrics_are_asked_for(group in group(), wanted in any::<u64>()) {
+        let catalog = catalog(&extras());
+        let wanted = catalog.into_iter().enumerate().filter(|(i, _)| wanted >> i & 1 == 1);
+        check(&[group], &wanted.map(|(_, metric)| metric).collect::<Vec<_>>(), 1);
     }
 }
 
@@ -165,5 +169,12 @@ fn long_ranges() {
     cuts.sort_unstable();
     let long = Group { amounts, cuts };
     let empty = Group { amounts: vec![], cuts: vec![0, 0] };
-    check(&[empty.clone(), long.clone(), empty, long], Needs::ALL, 12_345);
+    check(&[empty.clone(), long.clone(), empty, long], &catalog(&extras()), 12_345);
+}
+
+/// A range without keys at the end of a group shares no answer with the group behind it.
+#[test]
+fn an_empty_range_before_another_group() {
+    let one = |amount: u64, cuts: &[usize]| Group { amounts: vec![U256::from(amount)], cuts: cuts.to_vec() };
+    check(&[one(9, &[1]), one(4, &[0, 0]), one(1, &[])], &catalog(&extras()), 0);
 }

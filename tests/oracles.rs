@@ -184,7 +184,8 @@ fn a_pareto_tail() {
         // μ = α/(α−1) is exceeded with probability (1 − 1/α)^α.
         let hoover = (alpha - 1.0).powf(alpha - 1.0) / alpha.powf(alpha);
         assert_near(&table, "hoover", hoover, tolerance);
-        for (name, q) in [("top_0_1pct_share", 0.001f64), ("top_1pct_share", 0.01), ("top_10pct_share", 0.1)] {
+        for (name, q) in [("top_0_1pct_share", 0.001f64), ("top_1pct_share", 0.01), ("top_10pct_share", 0.1)]
+        {
             assert_near(&table, name, q.powf(1.0 - 1.0 / alpha), tolerance);
         }
         let half = 1.0 - 0.5f64.powf(1.0 - 1.0 / alpha);
