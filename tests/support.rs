@@ -119,7 +119,7 @@ pub(crate) fn analyze_in(threads: usize, options: &Options) -> Analysis {
 pub(crate) fn analyze(options: &Options) -> Table {
     match try_analyze(options) {
         Ok(analysis) => Table(analysis.results.table),
-        Err(error) => panic!("{error}"),
+        Err(error) => panic!("{error} ({:?})", std::error::Error::source(&error)),
     }
 }
 
