@@ -90,7 +90,7 @@ fn wide(amounts: &[BigUint]) -> Vec<(&'static str, ArrayRef)> {
         ("a point", dressed(&|digits| format!("{digits}."))),
         ("zeros after the point", dressed(&|digits| format!("{digits}.000"))),
         ("an exponent of zero", dressed(&|digits| format!("{digits}e0"))),
-        ("scientific", dressed(&scientific)),
+        ("scientific", dressed(&|digits| scientific(digits))),
         ("moved by a negative exponent", dressed(&|digits| format!("{digits}0000E-4"))),
         ("binary", Arc::new(BinaryArray::from_iter_values(slices()))),
         ("large binary", Arc::new(LargeBinaryArray::from_iter_values(slices()))),
@@ -110,7 +110,7 @@ fn large_dictionary(strings: &[String]) -> ArrayRef {
 }
 
 /// `18000000` as `1.8E+7`.
-fn scientific(digits: &String) -> String {
+fn scientific(digits: &str) -> String {
     let (first, rest) = digits.split_at(1);
     match rest.trim_end_matches('0') {
         "" => format!("{first}E+{}", rest.len()),
@@ -195,7 +195,7 @@ fn amounts_that_a_double_just_holds() {
 fn amounts_beyond_the_doubles() {
     let mut seed = 7;
     let mut amounts: Vec<u64> =
-        (0..300).map(|_| random(&mut seed) << 11 | random(&mut seed) % 2048).collect();
+        (0..300).map(|_| (random(&mut seed) << 11) | (random(&mut seed) % 2048)).collect();
     amounts.extend([u64::MAX, u64::MAX - 1, (1 << 53) + 1, 0, 1, 0]);
     let amounts = integers(&amounts);
     let mut columns = vec![("u64", primitive::<UInt64Type>(&amounts))];

@@ -36,7 +36,7 @@ impl Sample {
             tokens.push(format!("0x{:02x}", (random() % 64).leading_zeros() % 7));
             let owner = format!("0x{:040x}", random() % (rows as u64 / 3));
             owners.push(if row % 2 == 0 { owner } else { owner.to_uppercase().replacen('X', "x", 1) });
-            let amount = i128::from(random()) * i128::from(random()) >> (random() % 80);
+            let amount = (i128::from(random()) * i128::from(random())) >> (random() % 80);
             amounts.push(match random() % 20 {
                 0 => None,
                 1 | 2 => Some(0),
