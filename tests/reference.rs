@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 use arrow::array::ArrayRef;
-use concentra::options::Options;
+use concentra::options::{Options, Owners, Snapshot};
 use num_bigint::{BigInt, BigUint};
 use num_rational::BigRational;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::support::{
-    Folder, Table, Value, analyze, assert_value, extras, f64s, options, row_of, texts, try_analyze, values,
-    words,
+    Folder, Table, Value, analyze, assert_value, extras, f64s, options, pooled, row_of, texts, try_analyze,
+    u64s, values, words,
 };
 
 /// The double nearest to a rational.
@@ -319,8 +319,7 @@ fn table_of<T: Clone>(groups: &[Vec<T>], column: impl Fn(&[T]) -> ArrayRef) -> c
     let folder = Folder::new();
     let path =
         folder.write_row_groups("a.parquet", &[("token", texts(&names)), ("balance", column(&cells))], 37);
-    let options =
-        Options { extras: extras(), snapshot: concentra::options::Snapshot::Nothing, ..options(&path) };
+    let options = Options { extras: extras(), snapshot: Snapshot::Nothing, ..options(&path) };
     try_analyze(&options).map(|analysis| Table(analysis.results.table))
 }
 
@@ -522,6 +521,8 @@ proptest! {
             let decimals = group.iter().map(Decimal::needed).max().unwrap();
             let amounts = group.iter().map(|x| x.at(decimals)).filter(|x| x.bits() > 0).collect::<Vec<_>>();
             let zeros = (group.len() - amounts.len()) as u64;
+            let exact = Reference::new(amounts.clone()).exact();
+            assert_eq!(table.truth("exact", row), (!amounts.is_empty()).then_some(exact), "{amounts:?}");
             assert_group(&table, row, amounts, zeros, Unit::Decimals(decimals));
         }
     }
@@ -591,6 +592,54 @@ fn true_ties() {
     let path = folder.write("a.parquet", &[("balance", words(&amounts))]);
     let analysis = try_analyze(&options(&path)).unwrap();
     assert_eq!(analysis.ties, 1, "amounts were read again");
+}
+
+/// Parts of one owner's amount, in several rows and files, tie as their sum does.
+#[test]
+fn true_ties_of_merged_owners() {
+    let folder = Folder::new();
+    let write = |name: &str, rows: &[(&str, u8)]| {
+        let owners: Vec<&str> = rows.iter().map(|(owner, _)| *owner).collect();
+        let amounts: Vec<BigUint> = rows.iter().map(|&(_, part)| power(10, 25) * part).collect();
+        folder.write(name, &[("address", texts(&owners)), ("balance", words(&amounts))]);
+    };
+    write("a.parquet", &[("0xAA", 25), ("0xbb", 30), ("0xcc", 0)]);
+    write("b.parquet", &[("0xDD", 19), ("0xaa", 25), ("0xdd", 1)]);
+    let run = |owners| {
+        let analysis = try_analyze(&Options { owners, ..pooled(folder.path()) }).unwrap();
+        assert_eq!(analysis.ties, 1);
+        Table(analysis.results.table)
+    };
+    let merged = run(Owners::Merge);
+    assert_eq!((merged.count("n_holders", 0), merged.count("n_merged", 0)), (Some(3), Some(2)));
+    assert_eq!(merged.count("nakamoto_1_2", 0), Some(2), "half is no majority");
+    let trusted = run(Owners::Trust);
+    assert_eq!((trusted.count("n_holders", 0), trusted.count("nakamoto_1_2", 0)), (Some(5), Some(2)));
+    assert_eq!(trusted.count("whales_1pct", 0), Some(5), "one per cent exactly");
+}
+
+/// More groups than are computed at once, all of them tied, each at its own scale, over two files.
+#[test]
+fn true_ties_in_many_groups() {
+    const GROUPS: u64 = 30_000;
+    let folder = Folder::new();
+    for (name, parts) in [("a.parquet", &[50u8, 20][..]), ("b.parquet", &[29, 1])] {
+        let rows = || (0..GROUPS).flat_map(|group| parts.iter().map(move |&part| (group, part)));
+        let groups: Vec<u64> = rows().map(|(group, _)| group).collect();
+        let amounts: Vec<BigUint> =
+            rows().map(|(group, part)| power(10, 25) * (2 * group + 1) * part).collect();
+        let columns = [("block_number", u64s(&groups)), ("balance", words(&amounts))];
+        folder.write_row_groups(name, &columns, 1_000);
+    }
+    let analysis = try_analyze(&options(folder.path())).unwrap();
+    assert!(analysis.plan.batches.len() > 1, "{} batch", analysis.plan.batches.len());
+    let table = Table(analysis.results.table);
+    assert_eq!((table.rows() as u64, analysis.ties as u64), (GROUPS, GROUPS));
+    for row in 0..table.rows() {
+        let counts =
+            ["block_number", "nakamoto_1_2", "nakamoto_1_3", "whales_1pct"].map(|c| table.count(c, row));
+        assert_eq!(counts, [Some(row as u64), Some(2), Some(1), Some(4)]);
+    }
 }
 
 /// A total beyond 256 bits, and dust beside the largest amount.
