@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -29,7 +30,8 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
         .build();
     // The footer's own entries suffice: the schema would repeat them.
     let schema = results.table.schema().as_ref().clone().with_metadata(Default::default());
-    let table = results.table.clone().with_schema(schema.into()).map_err(Error::arrow("write the result"))?;
+    let table = RecordBatch::try_new(schema.into(), results.table.columns().to_vec())
+        .map_err(Error::arrow("write the result"))?;
     let write = || -> Result<(), ParquetError> {
         let mut writer = ArrowWriter::try_new(out, table.schema(), Some(properties))?;
         writer.write(&table)?;
