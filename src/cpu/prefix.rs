@@ -63,7 +63,8 @@ pub(super) fn prefix(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {
         queries.iter().enumerate().map(|(i, q)| (tile_of(sorted, q), q.rank, i)).collect();
     order.par_sort_unstable();
     let answers: Vec<Vec<(usize, Below)>> = order
-        .chunk_by(|a, b| a.0 == b.0)
+        // A segment without keys has no tile of its own: it names the next segment's.
+        .chunk_by(|a, b| a.0 == b.0 && queries[a.2].segment == queries[b.2].segment)
         .collect::<Vec<_>>()
         .into_par_iter()
         .map(|asked| {

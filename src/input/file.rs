@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -33,8 +33,12 @@ impl InputFile {
     pub fn open(source: Source) -> Result<Self> {
         let file = File::open(&source.path).map_err(|e| Error::io("open the file", &source.shown, e))?;
         let bytes = file.metadata().map_err(|e| Error::io("open the file", &source.shown, e))?.len();
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
-        let metadata = metadata.map_err(|e| not_parquet(&source, bytes, e))?;
+        let refuse = |e| not_parquet(&source, bytes, e);
+        let mut metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(refuse)?;
+        if let Some(schema) = readable(metadata.schema()) {
+            let options = ArrowReaderOptions::new().with_schema(schema);
+            metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(refuse)?;
+        }
         Ok(Self { source, bytes, metadata })
     }
 
@@ -98,6 +102,20 @@ impl InputFile {
             source,
         }
     }
+}
+
+/// The schema with dictionaries of numbers as plain numbers, where it has any: the reader makes dictionaries of text
+/// and bytes only.
+fn readable(schema: &Schema) -> Option<SchemaRef> {
+    let plain = |field: &FieldRef| match field.data_type() {
+        DataType::Dictionary(_, values) if !values.is_string() && !values.is_binary() => {
+            Arc::new(field.as_ref().clone().with_data_type(values.as_ref().clone()))
+        }
+        _ => field.clone(),
+    };
+    let fields: Vec<FieldRef> = schema.fields().iter().map(plain).collect();
+    let changed = fields.iter().zip(schema.fields()).any(|(a, b)| a != b);
+    changed.then(|| Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
 }
 
 /// What a file is that has no readable footer.

@@ -1,7 +1,6 @@
 //! Parquet: exact, documented, the same bytes for the same results.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -31,9 +30,8 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
         .build();
     // The footer's own entries suffice: the schema would repeat them.
     let schema = results.table.schema().as_ref().clone().with_metadata(Default::default());
-    // `with_schema` would refuse a schema with less metadata.
-    let columns = results.table.columns().to_vec();
-    let table = RecordBatch::try_new(Arc::new(schema), columns).map_err(Error::arrow("write the result"))?;
+    let table = RecordBatch::try_new(schema.into(), results.table.columns().to_vec())
+        .map_err(Error::arrow("write the result"))?;
     let write = || -> Result<(), ParquetError> {
         let mut writer = ArrowWriter::try_new(out, table.schema(), Some(properties))?;
         writer.write(&table)?;
