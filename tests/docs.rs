@@ -13,11 +13,14 @@ use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
 use concentra::cli::Cli;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rayon::prelude::*;
 
 const ANY: &str = "…";
 /// Text between these comments is what a command prints, as it is.
 const OUTPUT: &str = "<!-- output of `";
+/// A command that has this goes on up to a line `END`.
+const HERE: &str = "<<'END'";
 const END: &str = "<!-- end of output -->";
 
 fn root() -> &'static Path {
@@ -59,8 +62,10 @@ fn pieces(page: &str) -> Vec<Piece> {
             }
         };
         pieces.push(text);
-        while command.ends_with('\\') {
+        let mut rest_of_file = command.contains(HERE);
+        while command.ends_with('\\') || rest_of_file {
             let (_, more) = lines.next().expect("a command goes on after a backslash");
+            rest_of_file = command.contains(HERE) && more != "END";
             pieces.push(Piece::Text(more.to_owned()));
             command = format!("{command}\n{more}");
         }
@@ -174,6 +179,28 @@ fn every_example_prints_what_the_page_says() {
         failures.is_empty(),
         "- expected, + real; CONCENTRA_BLESS=1 writes the real output\n\n{failures}"
     );
+}
+
+/// The page on results names what a result in Parquet says of itself.
+#[test]
+fn every_footer_key_is_explained() {
+    let page = fs::read_to_string(root().join("docs/analyze.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let result = folder.path().join("out.parquet");
+    let data = root().join("data/lp/positions.parquet");
+    run(&format!("concentra analyze '{}' -o '{}'", data.display(), result.display()), folder.path());
+    let file = fs::File::open(result).expect("a result is written");
+    let metadata = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let footer = metadata.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    let own: BTreeSet<&str> =
+        footer.iter().map(|entry| entry.key.as_str()).filter(|key| key.starts_with("concentra.")).collect();
+    let fields = metadata.schema().fields().iter();
+    let documented: BTreeSet<&str> =
+        fields.flat_map(|field| field.metadata().keys()).map(String::as_str).collect();
+    assert!(own.len() == 4 && documented.contains("formula"), "{own:?} {documented:?}");
+    for key in own.iter().chain(&documented) {
+        assert!(page.contains(&format!("`{key}`")), "docs/analyze.md does not explain {key}");
+    }
 }
 
 /// Pages that are linked from the index, and links that lead somewhere.
