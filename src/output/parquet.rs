@@ -1,7 +1,9 @@
 //! Parquet: exact, documented, the same bytes for the same results.
 
 use std::io::Write;
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -29,7 +31,9 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
         .build();
     // The footer's own entries suffice: the schema would repeat them.
     let schema = results.table.schema().as_ref().clone().with_metadata(Default::default());
-    let table = results.table.clone().with_schema(schema.into()).map_err(Error::arrow("write the result"))?;
+    // `with_schema` would refuse a schema with less metadata.
+    let columns = results.table.columns().to_vec();
+    let table = RecordBatch::try_new(Arc::new(schema), columns).map_err(Error::arrow("write the result"))?;
     let write = || -> Result<(), ParquetError> {
         let mut writer = ArrowWriter::try_new(out, table.schema(), Some(properties))?;
         writer.write(&table)?;
