@@ -1,19 +1,14 @@
 //! Where results go, in which format, and that they appear whole or not at all.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 
-use crate::shell::{Shell, counts_of, numbers, read, text};
-
-const FORMATS: [&str; 4] = ["table", "parquet", "csv", "json"];
+use crate::shell::{FORMATS, Shell, counts_of, numbers, read, text};
 
 /// A few groups of every kind: without holders, with one, with amounts beyond 64 bits.
 fn with_groups() -> Shell {
@@ -26,18 +21,6 @@ fn with_groups() -> Shell {
             ("week", numbers([1, u64::MAX, u64::MAX, u64::MAX, 3, 4, 4])),
             ("balance", text(["0", "1.5", "2.25", "3", "7", huge, huge])),
         ],
-    );
-    shell
-}
-
-/// So many groups that no pipe holds their results.
-fn with_many_groups() -> Shell {
-    let shell = Shell::new();
-    let names: Vec<String> = (0..4000).map(|i| format!("token-{}", i / 2)).collect();
-    let amounts = (0..4000).map(|i| i % 97 + 1);
-    shell.parquet(
-        "many.parquet",
-        vec![("token", text(names.iter().map(String::as_str))), ("balance", numbers(amounts))],
     );
     shell
 }
@@ -55,7 +38,7 @@ fn a_table_on_standard_output() {
     assert!(!table.contains("lorenz") && !table.contains("n_null"), "{table}");
     assert_eq!(shell.run("analyze h.parquet --format table").silent().stdout, table);
     // Many groups stand one below the other.
-    let many = with_many_groups().run("analyze many.parquet --snapshot none -q").silent().stdout;
+    let many = Shell::with_many_groups().run("analyze many.parquet --snapshot none -q").silent().stdout;
     assert_eq!(many.lines().count(), 2001);
     assert!(many.lines().next().unwrap().starts_with("token"), "{many}");
 }
@@ -245,7 +228,7 @@ fn parquet_documents_its_columns() {
 
 #[test]
 fn two_runs_give_the_same_bytes_wherever_the_files_are() {
-    let shell = with_many_groups();
+    let shell = Shell::with_many_groups();
     for folder in ["lake/week=1", "lake/week=2", "elsewhere/deep/lake/week=1", "elsewhere/deep/lake/week=2"] {
         fs::create_dir_all(shell.path(folder)).unwrap();
         fs::copy(shell.path("many.parquet"), shell.path(folder).join("part-0.parquet")).unwrap();
@@ -340,90 +323,4 @@ fn results_are_ordinary_files() {
     // A link that leads nowhere is in the way as well.
     symlink("nowhere.csv", shell.path("link.csv")).unwrap();
     shell.run("analyze h.parquet -o link.csv").fails(2, &["link.csv", "exists already"]);
-}
-
-/// Reads so many lines of what a command writes, then closes the pipe.
-fn head(command: &mut Command, lines: usize) -> (Option<i32>, String) {
-    let (reader, writer) = std::io::pipe().unwrap();
-    let mut child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
-    // The command holds the last writer, else nothing is ever closed.
-    command.stdout(Stdio::null());
-    let mut reader = BufReader::with_capacity(64, reader);
-    for _ in 0..lines {
-        reader.read_until(b'\n', &mut Vec::new()).unwrap();
-    }
-    drop(reader);
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    (child.wait().unwrap().code(), said)
-}
-
-#[test]
-fn a_closed_pipe_is_no_error() {
-    let shell = with_many_groups();
-    for format in FORMATS.iter().filter(|format| **format != "csv") {
-        for lines in [0, 1] {
-            let mut command = shell.command();
-            command.args(["analyze", "many.parquet", "-q", "--format", format]);
-            assert_eq!(head(&mut command, lines), (Some(0), String::new()), "{format} after {lines} lines");
-        }
-    }
-    // Nor is nobody to hear the warnings.
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let mut command = shell.command();
-    command.args(["analyze", "many.parquet", "-v", "--explain"]).stdout(Stdio::null()).stderr(writer);
-    assert_eq!(command.status().unwrap().code(), Some(0));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_an_error() {
-    let shell = with_many_groups();
-    for format in FORMATS {
-        let mut command = shell.command();
-        command.args(["analyze", "many.parquet", "-q", "--format", format]);
-        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = command.stdout(full).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{format}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.starts_with("error: ") && said.contains("No space left"), "{format}: {said}");
-    }
-}
-
-/// Waits for a file with this ending, as a sign of life.
-#[cfg(unix)]
-fn wait_for(folder: &Path, ending: &str) {
-    let start = Instant::now();
-    let found = || {
-        let mut entries = fs::read_dir(folder).unwrap();
-        entries.any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with(ending))
-    };
-    while !found() {
-        assert!(start.elapsed() < Duration::from_secs(60), "no *{ending} appeared");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_leaves_nothing_behind() {
-    let shell = Shell::new();
-    shell.run("generate --rows 2_500_000 --encoding text --row-group-rows 50000 -o big.parquet").ok();
-    fs::create_dir(shell.path("results")).unwrap();
-    for signal in ["-INT", "-TERM"] {
-        let mut command = shell.command();
-        command.args(["analyze", "big.parquet", "-o", "results/r.parquet", "-j", "1"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_for(&shell.path("results"), ".tmp");
-        let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        assert!(kill.success());
-        let start = Instant::now();
-        let status = child.wait().unwrap();
-        assert!(start.elapsed() < Duration::from_secs(5), "it took {:?} to stop", start.elapsed());
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!((status.code(), said.as_str()), (Some(130), "error: interrupted; nothing was written\n"));
-        assert_eq!(shell.everything(), ["big.parquet", "results"], "{signal}");
-    }
 }

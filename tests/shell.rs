@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Float64Type, UInt64Type};
+use arrow::datatypes::UInt64Type;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
@@ -17,6 +17,9 @@ use tempfile::TempDir;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_concentra");
+
+/// Every format of results.
+pub(crate) const FORMATS: [&str; 4] = ["table", "parquet", "csv", "json"];
 
 /// Longer than any test's command may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -84,6 +87,16 @@ impl Shell {
             "h.parquet",
             vec![("address", text(["0xaa", "0xbb", "0xAA"])), ("balance", numbers([50, 30, 20]))],
         );
+        shell
+    }
+
+    /// `many.parquet` with so many groups that no pipe holds their results.
+    pub(crate) fn with_many_groups() -> Self {
+        let shell = Self::new();
+        let names: Vec<String> = (0..4000).map(|i| format!("token-{}", i / 2)).collect();
+        let amounts = (0..4000).map(|i| i % 97 + 1);
+        let names = text(names.iter().map(String::as_str));
+        shell.parquet("many.parquet", vec![("token", names), ("balance", numbers(amounts))]);
         shell
     }
 
@@ -227,11 +240,6 @@ pub(crate) fn read(path: &Path) -> RecordBatch {
     let schema = builder.schema().clone();
     let batches: Vec<_> = builder.build().unwrap().map(|batch| batch.unwrap()).collect();
     concat_batches(&schema, &batches).unwrap()
-}
-
-/// A column of doubles.
-pub(crate) fn doubles_of<'a>(batch: &'a RecordBatch, name: &str) -> &'a [f64] {
-    batch.column_by_name(name).expect(name).as_primitive::<Float64Type>().values()
 }
 
 /// A column of counts.
