@@ -239,3 +239,21 @@ fn flipped_bits_of_pages_are_told() {
     }
     assert!(good > 10 && bad > 10, "{good} good, {bad} bad");
 }
+
+#[test]
+fn flipped_bits_never_panic() {
+    let shell = Shell::new();
+    let mut panics = Vec::new();
+    for (i, sample) in samples(&shell).iter().enumerate() {
+        for at in (i..sample.len()).step_by(17) {
+            let mut bytes = sample.clone();
+            bytes[at] ^= 1 << (at % 8);
+            shell.file("damaged.parquet", bytes);
+            let ran = shell.run("analyze damaged.parquet -q");
+            if !matches!(ran.status, Some(0 | 1)) || ran.stderr.contains("panicked") {
+                panics.push(format!("sample {i}, byte {at}: {:?} {}", ran.status, ran.stderr));
+            }
+        }
+    }
+    assert!(panics.is_empty(), "{} panics, the first is {}", panics.len(), panics[0]);
+}

@@ -301,3 +301,13 @@ fn bytes_and_their_text_are_one_key() {
         );
     }
 }
+
+#[test]
+fn globs_skip_hidden_names_and_the_result_in_the_making() {
+    let shell = Shell::new();
+    shell.parquet("lake/a.parquet", one(1));
+    shell.run("analyze lake/* -o lake/r.csv").ok();
+    fs::remove_file(shell.path("lake/r.csv")).unwrap();
+    shell.file("lake/.checkpoint", "no parquet");
+    assert_eq!(shell.group("lake/* --by none")["total"], "1");
+}

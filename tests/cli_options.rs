@@ -340,3 +340,13 @@ fn help_and_version_are_data() {
         assert_eq!(shell.run(line).silent().stdout, version);
     }
 }
+
+#[test]
+fn help_fits_80_columns() {
+    let shell = Shell::new();
+    for line in ["--help", "-h", "analyze --help", "analyze -h", "generate --help", "generate -h"] {
+        let help = shell.run(line).silent().stdout;
+        let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(long.is_empty(), "{line}: {long:#?}");
+    }
+}

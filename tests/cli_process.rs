@@ -27,7 +27,7 @@ fn head(command: &mut Command, lines: usize) -> (Option<i32>, String) {
 #[test]
 fn a_closed_pipe_is_no_error() {
     let shell = Shell::with_many_groups();
-    for format in FORMATS.iter().filter(|format| **format != "csv") {
+    for format in FORMATS {
         for lines in [0, 1] {
             let mut command = shell.command();
             command.args(["analyze", "many.parquet", "-q", "--format", format]);
@@ -107,4 +107,29 @@ fn ctrl_c_leaves_nothing_behind() {
         assert_eq!((status, said.as_str()), (Some(130), "error: interrupted; nothing was written\n"));
         assert_eq!(shell.everything(), ["big.parquet", "results"], "{signal}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_waiting_for_standard_input() {
+    let shell = Shell::new();
+    let mut command = shell.command();
+    command.args(["analyze", "-", "-o", "r.csv"]).stdin(Stdio::piped());
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&shell.temporary_folder(), ".parquet");
+    assert_eq!(interrupt(child, "-INT").0, Some(130));
+    assert_eq!((shell.everything(), shell.temporary()), (vec![], vec![]));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_generating() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path("made")).unwrap();
+    let mut command = shell.command();
+    command.args(["generate", "--rows", "3e6", "--encoding", "text", "-o", "made/g.parquet"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&shell.path("made"), "");
+    assert_eq!(interrupt(child, "-INT").0, Some(130));
+    assert_eq!(shell.everything(), ["made"]);
 }

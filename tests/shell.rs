@@ -149,6 +149,10 @@ impl Shell {
         names
     }
 
+    pub(crate) fn temporary_folder(&self) -> PathBuf {
+        self.temporary.path().to_owned()
+    }
+
     /// What is left in the folder of temporary files.
     pub(crate) fn temporary(&self) -> Vec<String> {
         let mut names = Vec::new();
