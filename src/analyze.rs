@@ -1,7 +1,6 @@
 //! An analysis from paths to results: input → columns → groups → plan → backend → moments → metrics → results.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -14,6 +13,7 @@ use crate::groups::chunk::{self, Chunk, Task};
 use crate::groups::schema::GroupSchema;
 use crate::groups::{self, Groups};
 use crate::input::file::InputFile;
+use crate::input::guard::guard;
 use crate::input::roles::{self, Encoding, KeySource, Roles};
 use crate::input::{Source, discover};
 use crate::metrics::{self, Metric};
@@ -51,7 +51,7 @@ pub struct Analysis {
 /// Analyzes the snapshots behind `options.paths`.
 pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
-    let input = Input::open(options)?;
+    let input = Input::open(options, context.interrupted)?;
     let mut warnings = input.warnings(options);
 
     input.describe().iter().for_each(|line| tracing::info!("{line}"));
@@ -141,8 +141,8 @@ struct Input {
 }
 
 impl Input {
-    fn open(options: &Options) -> Result<Self> {
-        let (sources, notes) = discover(&options.paths)?;
+    fn open(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
+        let (sources, notes) = discover(&options.paths, interrupted)?;
         let opened: Vec<Result<(InputFile, Roles)>> =
             sources.into_par_iter().map(|source| open(source, options)).collect();
         let (files, roles): (Vec<_>, Vec<_>) =
@@ -196,11 +196,7 @@ impl Input {
             None => (0, 0),
         };
         let read = || {
-            // A damaged page may make a decoder panic; that is the file's fault, and is told as such.
-            catch_unwind(AssertUnwindSafe(|| {
-                chunk::read(task, file, roles, &self.schema, options, context.interrupted)
-            }))
-            .unwrap_or_else(|_| Err(file.damaged(None)))
+            guard(&file.source, || chunk::read(task, file, roles, &self.schema, options, context.interrupted))
         };
         let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
         context.progress.add(rows as u64);
@@ -340,6 +336,14 @@ impl Input {
 
 fn open(source: Source, options: &Options) -> Result<(InputFile, Roles)> {
     let file = InputFile::open(source)?;
+    if file.is_result() && options.amount.is_none() {
+        return Err(Error::Schema {
+            file: file.source.shown,
+            problem: "this is a result of concentra, not a snapshot; keep results out of the folder, or name a column \
+                      with --amount"
+                .into(),
+        });
+    }
     let roles = roles::assign(&file.source, file.schema(), options)?;
     Ok((file, roles))
 }

@@ -121,7 +121,12 @@ impl Error {
 /// The candidate most like `name`, if any is like it at all.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
-        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            let (a, b) = (name.to_lowercase(), candidate.to_lowercase());
+            // One slip in a short word is little likeness, but a slip all the same.
+            let slip = strsim::osa_distance(&a, &b) <= 1;
+            (if slip { 1.0 } else { strsim::jaro_winkler(&a, &b) }, candidate)
+        })
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)

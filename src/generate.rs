@@ -34,7 +34,7 @@ const WINDOW: u64 = 8;
 /// Writes what `args` ask for and returns the files written, in the order of writing.
 ///
 /// Refuses to replace a file without `overwrite`; an existing file stays whole if anything fails.
-pub fn run(args: &GenerateArgs) -> Result<Vec<PathBuf>> {
+pub fn run(args: &GenerateArgs, interrupted: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
     if args.scenario == Some(Scenario::Defi) {
         return scenario::write(&options::output(args)?, args.seed, args.overwrite);
     }
@@ -50,6 +50,9 @@ pub fn run(args: &GenerateArgs) -> Result<Vec<PathBuf>> {
                 rows.batch(first..options.rows.min(first + BATCH_ROWS))
             })
             .collect();
+        if interrupted() {
+            return Err(crate::Error::Interrupted);
+        }
         for batch in made? {
             writer.write(&batch)?;
         }

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 
 pub mod file;
+pub mod guard;
 pub mod roles;
 
 /// One Parquet file to read.
@@ -30,40 +33,51 @@ pub struct Source {
 
 /// The sources behind the given paths, sorted by name so that their order never matters, and what the user should
 /// know about them.
-pub fn discover(paths: &[String]) -> Result<(Vec<Source>, Vec<String>)> {
+pub fn discover(paths: &[String], interrupted: &dyn Fn() -> bool) -> Result<(Vec<Source>, Vec<String>)> {
     let mut sources = Vec::new();
+    let mut warnings = Vec::new();
+    let mut seen = HashSet::new();
     for path in paths {
-        let before = sources.len();
+        let mut found = Vec::new();
         if path == "-" {
-            sources.push(spool()?);
+            found.push(spool(interrupted)?);
+        } else if path.is_empty() {
+            return Err(Error::Usage("a PATH is empty".into()));
         } else if Path::new(path).exists() {
-            add(Path::new(path), &mut sources)?;
+            add(Path::new(path), &mut found)?;
         } else if path.contains(['*', '?', '[']) {
-            expand(path, &mut sources)?;
+            expand(path, &mut found)?;
         } else {
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            let missing =
+                std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file or folder");
             return Err(Error::io("open the file", path, missing));
         }
-        if sources.len() == before {
+        if found.is_empty() {
             return Err(Error::Usage(format!("{path}: no Parquet files there (*.parquet, *.parq or *.pq)")));
+        }
+        // A pattern may match a folder and the files in it; that is no mistake of the user's.
+        let mut here = HashSet::new();
+        for source in found {
+            let real = fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
+            if !here.insert(real.clone()) {
+                continue;
+            }
+            if seen.insert(real) {
+                sources.push(source);
+            } else {
+                warnings.push(format!("{}: given more than once, read once", source.shown));
+            }
         }
     }
     sources.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
-    let mut warnings = Vec::new();
-    let mut seen = HashSet::new();
-    sources.retain(|source| {
-        let new = seen.insert(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone()));
-        if !new {
-            warnings.push(format!("{}: given more than once, read once", source.shown));
-        }
-        new
-    });
     Ok((sources, warnings))
 }
 
 fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<()> {
-    let paths =
-        glob::glob(pattern).map_err(|e| Error::Usage(format!("{pattern}: not a valid pattern: {e}")))?;
+    // Hidden files are hidden from patterns too, results in the making among them.
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let paths = glob::glob_with(pattern, options)
+        .map_err(|e| Error::Usage(format!("{pattern}: not a valid pattern: {e}")))?;
     for path in paths {
         let path = path.map_err(|e| {
             let folder = e.path().to_owned();
@@ -166,13 +180,27 @@ fn unescape(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Parquet is read from its end, and groups may be read twice: standard input becomes a file first.
-fn spool() -> Result<Source> {
+/// Parquet is read from its end, and groups may be read twice: standard input becomes a file first. It is copied on a
+/// thread of its own, so that Ctrl-C need not wait for whoever writes.
+fn spool(interrupted: &dyn Fn() -> bool) -> Result<Source> {
     let failed = |e| Error::io("spool standard input", "-", e);
-    let mut file =
-        tempfile::Builder::new().prefix("concentra-").suffix(".parquet").tempfile().map_err(failed)?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(failed)?;
-    let path = file.into_temp_path();
+    let file = tempfile::Builder::new().prefix("concentra-").suffix(".parquet").tempfile().map_err(failed)?;
+    let (mut file, path) = file.into_parts();
+    let (done, copied) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(std::io::copy(&mut std::io::stdin().lock(), &mut file)));
+    loop {
+        match copied.recv_timeout(Duration::from_millis(50)) {
+            Ok(copied) => {
+                copied.map_err(failed)?;
+                break;
+            }
+            Err(RecvTimeoutError::Timeout) if interrupted() => return Err(Error::Interrupted),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(failed(std::io::Error::other("reading it failed")));
+            }
+        }
+    }
     Ok(Source {
         path: path.to_path_buf(),
         name: "-".into(),

@@ -1,7 +1,6 @@
 //! What files hold, and what `analyze` would make of them.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::{Array, ArrayRef};
 use rayon::prelude::*;
@@ -11,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::groups::schema::{GroupSchema, projected};
 use crate::input::discover;
 use crate::input::file::InputFile;
+use crate::input::guard::guard;
 use crate::input::roles::{self, Encoding, Found, KeyColumn, KeySource, Roles};
 use crate::options::{Negatives, Options, Owners};
 
@@ -119,14 +119,12 @@ pub enum Verdict {
 
 /// Looks at every file. Only a file that cannot be read is an error.
 pub fn inspect(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Report> {
-    let (sources, _) = discover(&options.paths)?;
+    let (sources, _) = discover(&options.paths, interrupted)?;
     let files: Vec<Result<FileReport>> = sources
         .into_par_iter()
         .map(|source| {
             let file = InputFile::open(source)?;
-            // A damaged page may make a decoder panic: the file's fault.
-            catch_unwind(AssertUnwindSafe(|| report(&file, options, interrupted)))
-                .unwrap_or_else(|_| Err(file.damaged(None)))
+            guard(&file.source, || report(&file, options, interrupted))
         })
         .collect();
     Ok(Report { files: files.into_iter().collect::<Result<_>>()? })

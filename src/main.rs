@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use anstyle::{AnsiColor, Style};
 use concentra::cli::Color;
 use concentra::error::Error;
+use concentra::input::guard::is_guarded;
 use concentra::run::{INTERRUPTED, Message, parse, run};
 
 fn main() -> ExitCode {
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let cli = parse(&arguments).unwrap_or_else(|error| error.exit());
     choose_color(cli.manners.color);
     log(cli.manners.verbose);
+    keep_quiet_about_damaged_files();
     stop_on_ctrl_c();
     match run(&cli, &tell) {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,6 +49,16 @@ fn log(verbose: u8) {
         .with_target(false)
         .without_time()
         .init();
+}
+
+/// A decoder's panic on a damaged file becomes an error; only panics of our own are for the hook.
+fn keep_quiet_about_damaged_files() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !is_guarded() {
+            hook(panic);
+        }
+    }));
 }
 
 /// The first Ctrl-C stops the work and cleans up, the second one does not wait for that.

@@ -151,7 +151,7 @@ impl InputArgs {
             Some("none") => Snapshot::Nothing,
             Some(column) => Snapshot::Column(column.to_owned()),
         };
-        if snapshot != Snapshot::Auto
+        if !matches!(snapshot, Snapshot::Auto | Snapshot::Nothing)
             && let By::Columns(columns) = &by
             && !columns.iter().any(|c| c.eq_ignore_ascii_case("snapshot"))
         {
@@ -180,6 +180,21 @@ impl InputArgs {
 }
 
 impl AnalyzeArgs {
+    /// Refuses to replace an input by its own result.
+    pub fn keep_inputs(&self) -> Result<()> {
+        let Some(output) = self.output.as_ref().and_then(|path| path.canonicalize().ok()) else {
+            return Ok(());
+        };
+        let same =
+            |path: &&String| std::path::Path::new(path).canonicalize().is_ok_and(|path| path == output);
+        match self.input.paths.iter().find(same) {
+            Some(path) if output.is_file() => {
+                Err(Error::Usage(format!("{path}: is an input; name another file with -o")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What the arguments mean.
     pub fn options(&self) -> Result<Options> {
         let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;

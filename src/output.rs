@@ -17,7 +17,14 @@ pub mod text;
 /// Where results go, checked before the work starts.
 pub struct Output {
     format: Format,
-    file: Option<Pending>,
+    target: Target,
+}
+
+enum Target {
+    Stdout,
+    /// A pipe or a device, which has no name to take.
+    Stream(fs::File, PathBuf),
+    File(Pending),
 }
 
 /// A file that takes its name when it is whole.
@@ -37,40 +44,58 @@ impl Output {
                     "Parquet is not for a terminal; name a file with -o, or pipe it".into(),
                 ));
             }
-            return Ok(Self { format, file: None });
+            return Ok(Self { format, target: Target::Stdout });
         };
+        if path.is_dir() || path.to_string_lossy().ends_with('/') {
+            return Err(Error::Usage(format!("{}: is a folder; name a file", path.display())));
+        }
         let format = format.or_else(|| Format::of(path)).ok_or_else(|| {
             Error::Usage(format!(
                 "{}: no format is known by this extension; use .parquet, .csv, .json, .ndjson, .md or .txt, or give --format",
                 path.display()
             ))
         })?;
-        Ok(Self { format, file: Some(Pending::create(path, overwrite)?) })
+        let target = if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let stream = fs::OpenOptions::new().write(true).open(path);
+            Target::Stream(stream.map_err(|e| Error::io("write to", path, e))?, path.to_owned())
+        } else {
+            Target::File(Pending::create(path, overwrite)?)
+        };
+        Ok(Self { format, target })
     }
 
     /// Writes the results and gives the file its name; the path written, if any.
     pub fn write(self, results: &Results, look: &table::Look) -> Result<Option<PathBuf>> {
-        let Some(mut file) = self.file else {
-            let mut out = io::BufWriter::new(io::stdout());
-            write(&mut out, self.format, results, look)?;
-            out.flush().map_err(|e| Error::io("write to", "standard output", e))?;
-            return Ok(None);
-        };
         let plain = table::Look { color: false, width: None, ..*look };
-        write(file.temporary.as_file_mut(), self.format, results, &plain)?;
-        file.finish().map(Some)
+        match self.target {
+            Target::Stdout => {
+                let mut out = io::BufWriter::new(io::stdout());
+                write(&mut out, self.format, results, look)?;
+                out.flush().map_err(|e| Error::io("write to", "standard output", e))?;
+                Ok(None)
+            }
+            Target::Stream(mut stream, path) => {
+                write(&mut stream, self.format, results, &plain)?;
+                Ok(Some(path))
+            }
+            Target::File(mut file) => {
+                write(file.temporary.as_file_mut(), self.format, results, &plain)?;
+                file.finish().map(Some)
+            }
+        }
     }
 }
 
 impl Pending {
     fn create(path: &Path, overwrite: bool) -> Result<Self> {
-        if path.is_dir() || path.to_string_lossy().ends_with('/') {
-            return Err(Error::Usage(format!("{}: is a folder; name a file", path.display())));
-        }
         if !overwrite && fs::symlink_metadata(path).is_ok() {
             return Err(Error::Exists(path.to_owned()));
         }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            let missing = io::Error::new(io::ErrorKind::NotFound, "there is no such folder");
+            return Err(Error::io("write into the folder", folder, missing));
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".concentra-").suffix(".tmp");
         #[cfg(unix)]

@@ -64,6 +64,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
 
 fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
     let options = args.options()?;
+    args.keep_inputs()?;
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let recorder = Recorder::default();
     let progress = Progress::new(manners.progress);
@@ -80,10 +81,14 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     if args.timing {
         tell(Message::Note(&recorder.to_string()));
     }
+    if interrupted() {
+        return Err(Error::Interrupted);
+    }
     let written = output.write(&analysis.results, &manners.look(!args.metrics.is_empty()))?;
     if let Some(path) = written.filter(|_| !manners.quiet) {
         let rows = analysis.results.table.num_rows();
-        tell(Message::Note(&format!("{rows} groups written to {}", path.display())));
+        let groups = if rows == 1 { "group" } else { "groups" };
+        tell(Message::Note(&format!("{rows} {groups} written to {}", path.display())));
     }
     Ok(())
 }
@@ -110,7 +115,7 @@ fn run_metrics(args: &MetricsArgs) -> Result<()> {
 }
 
 fn run_generate(manners: &Manners, args: &GenerateArgs, tell: Tell<'_>) -> Result<()> {
-    let written = generate::run(args)?;
+    let written = generate::run(args, &interrupted)?;
     if !manners.quiet {
         written.iter().for_each(|path| tell(Message::Note(&format!("written {}", path.display()))));
     }

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 
 use super::Source;
+use super::guard::{damaged, guard};
 use crate::error::{Error, Result};
 
 /// Rows of one record batch: large enough to amortise a batch, small enough to stay in cache.
@@ -31,14 +32,7 @@ pub struct InputFile {
 impl InputFile {
     /// Reads the footer.
     pub fn open(source: Source) -> Result<Self> {
-        let file = File::open(&source.path).map_err(|e| Error::io("open the file", &source.shown, e))?;
-        let bytes = file.metadata().map_err(|e| Error::io("open the file", &source.shown, e))?.len();
-        let refuse = |e| not_parquet(&source, bytes, e);
-        let mut metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(refuse)?;
-        if let Some(schema) = readable(metadata.schema()) {
-            let options = ArrowReaderOptions::new().with_schema(schema);
-            metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(refuse)?;
-        }
+        let (bytes, metadata) = guard(&source, || footer(&source))?;
         Ok(Self { source, bytes, metadata })
     }
 
@@ -89,19 +83,27 @@ impl InputFile {
             .with_row_groups(vec![row_group])
             .with_batch_size(BATCH_ROWS)
             .build()
-            .map_err(|e| self.damaged(Some(Arc::new(e))))?;
-        Ok(batches.map(|batch| batch.map_err(|e| self.damaged(Some(Arc::new(e))))))
+            .map_err(|e| damaged(&self.source, Some(Arc::new(e))))?;
+        Ok(batches.map(|batch| batch.map_err(|e| damaged(&self.source, Some(Arc::new(e))))))
     }
 
-    /// The error of pages that cannot be decoded.
-    pub fn damaged(&self, source: Option<Arc<dyn std::error::Error + Send + Sync>>) -> Error {
-        Error::Parquet {
-            file: self.source.shown.clone(),
-            problem: "its pages cannot be read: the file is damaged, or was replaced while being read; fetch it again"
-                .into(),
-            source,
-        }
+    /// Whether concentra wrote it as a result.
+    pub fn is_result(&self) -> bool {
+        let footer = self.metadata.metadata().file_metadata().key_value_metadata();
+        footer.is_some_and(|entries| entries.iter().any(|entry| entry.key == "concentra.schema_version"))
     }
+}
+
+fn footer(source: &Source) -> Result<(u64, ArrowReaderMetadata)> {
+    let file = File::open(&source.path).map_err(|e| Error::io("open the file", &source.shown, e))?;
+    let bytes = file.metadata().map_err(|e| Error::io("open the file", &source.shown, e))?.len();
+    let refuse = |e| not_parquet(source, bytes, e);
+    let mut metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(refuse)?;
+    if let Some(schema) = readable(metadata.schema()) {
+        let options = ArrowReaderOptions::new().with_schema(schema);
+        metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(refuse)?;
+    }
+    Ok((bytes, metadata))
 }
 
 /// The schema with dictionaries of numbers as plain numbers, where it has any: the reader makes dictionaries of text

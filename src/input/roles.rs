@@ -303,6 +303,19 @@ impl Finder<'_> {
         })
     }
 
+    /// The error of an amount column of a type that holds none.
+    fn unusable(&self, column: usize) -> Error {
+        let field = self.schema.field(column);
+        let wide = matches!(field.data_type(), DataType::FixedSizeBinary(_));
+        let want =
+            if wide { "binary amounts have 32 bytes" } else { "amounts are numbers, text or 32 bytes" };
+        self.error(format!(
+            "column `{}` of type {} holds no amounts: {want}",
+            field.name(),
+            field.data_type()
+        ))
+    }
+
     fn amount(
         &self,
         named: Option<&str>,
@@ -311,20 +324,18 @@ impl Finder<'_> {
     ) -> Result<(usize, Encoding)> {
         if let Some(name) = named {
             let column = self.named(name, "--amount")?;
-            let data_type = self.schema.field(column).data_type();
-            let encoding = encoding(data_type).ok_or_else(|| {
-                let wide = matches!(data_type, DataType::FixedSizeBinary(_));
-                let want = if wide {
-                    "binary amounts have 32 bytes"
-                } else {
-                    "amounts are numbers, text or 32 bytes"
-                };
-                self.error(format!("column `{name}` of type {data_type} holds no amounts: {want}"))
-            })?;
-            return Ok((column, encoding));
+            let encoding = encoding(self.schema.field(column).data_type());
+            return Ok((column, encoding.ok_or_else(|| self.unusable(column))?));
         }
         if let Some(found) = self.amounts().next() {
             return Ok(found);
+        }
+        let named = AMOUNT
+            .iter()
+            .find_map(|name| self.like(name))
+            .filter(|&column| matches!(self.schema.field(column).data_type(), DataType::FixedSizeBinary(_)));
+        if let Some(column) = named {
+            return Err(self.unusable(column));
         }
         let taken = |i: usize| owner == Some(i) || keys.iter().any(|key| key.source == KeySource::Column(i));
         let numeric: Vec<(usize, Encoding)> = (0..self.schema.fields().len())

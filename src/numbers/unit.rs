@@ -3,7 +3,7 @@
 use num_bigint::BigUint;
 use ruint::aliases::U256;
 
-use super::wide::{U320, to_f64};
+use super::wide::{U320, U384, ratio, to_f64};
 
 /// The worth of 1 in a group's exact amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,14 @@ impl Unit {
             Self::Decimal(d) => (0, d as u32 + decimals as u32),
             Self::Binary(u) => (u, decimals as u32),
         };
-        let q = libm::scalbn(to_f64(amount) / count as f64, shift) / ten_to_the(tens);
+        // One rounding where the divisor is an integer that fits; it nearly always does.
+        let divisor =
+            u8::try_from(tens).ok().and_then(power_of_ten).map(|ten| U384::from(ten) * U384::from(count));
+        let q = match divisor {
+            Some(divisor) => ratio(amount, &divisor),
+            None => to_f64(amount) / count as f64 / ten_to_the(tens),
+        };
+        let q = libm::scalbn(q, shift);
         (q.is_finite() && (q > 0.0 || amount.is_zero())).then_some(q)
     }
 }

@@ -13,8 +13,10 @@ use crate::results::Results;
 /// Writes a header and a line per group.
 pub fn csv(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
     let table = plain(results, true)?;
-    let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(out);
-    writer.write(&table).map_err(failed)
+    // The writer turns a closed pipe or a full disk into text, so it does not write there itself.
+    let mut text = Vec::new();
+    arrow::csv::WriterBuilder::new().with_header(true).build(&mut text).write(&table).map_err(failed)?;
+    out.write_all(&text).map_err(|e| Error::io("write", "the result", e))
 }
 
 /// Writes one array with an object per group, a line each; absent values are `null`.
