@@ -219,6 +219,9 @@ fn told(error: &Error) -> String {
     }
 }
 
+/// Bytes that compare as a group or an owner does.
+type Key = Box<[u8]>;
+
 fn content(file: &InputFile, mut roles: Roles, interrupted: &dyn Fn() -> bool) -> Result<Content> {
     let schema = GroupSchema::unite(std::slice::from_ref(file), std::slice::from_ref(&roles));
     let amount = roles.amount;
@@ -228,8 +231,8 @@ fn content(file: &InputFile, mut roles: Roles, interrupted: &dyn Fn() -> bool) -
     roots.dedup();
     let converter = schema.converter()?;
     let mut content = Content::default();
-    let mut groups: HashSet<Box<[u8]>> = HashSet::new();
-    let mut owners: HashSet<(Box<[u8]>, Box<[u8]>)> = HashSet::new();
+    let mut groups: HashSet<Key> = HashSet::new();
+    let mut owners: HashSet<(Key, Key)> = HashSet::new();
     if owner.is_some() {
         (content.duplicate_owners, content.null_owners) = (Some(0), Some(0));
     }

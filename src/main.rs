@@ -48,6 +48,8 @@ fn log(verbose: u8) {
         .with_ansi(false)
         .with_target(false)
         .without_time()
+        // Where stderr is closed there is nobody to tell.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -115,7 +115,7 @@ fn only_the_columns_needed_are_read() {
     assert_eq!(shell.group("h.parquet --snapshot none")["total"], "3");
     spoil(&[0, 1, 2]);
     assert_eq!(shell.group("h.parquet --by none")["total"], "3");
-    let damaged = ["h.parquet: its pages cannot be read"];
+    let damaged = ["h.parquet: it cannot be decoded"];
     shell.run("analyze h.parquet --snapshot none").fails(1, &damaged);
     spoil(&[1]);
     for line in ["--owners merge", "--owners check", "--by address"] {

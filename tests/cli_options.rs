@@ -216,7 +216,7 @@ fn quiet_silences_everything_but_errors() {
         shell.run(&format!("{flag} analyze w.parquet -o r{flag}.csv")).silent();
         shell.run(&format!("analyze missing.parquet {flag}")).fails(1, &["missing.parquet"]);
     }
-    shell.run("analyze w.parquet -o r.csv").ok().says(&["1 groups written to r.csv"]);
+    shell.run("analyze w.parquet -o r.csv").ok().says(&["1 group written to r.csv"]);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn usage_errors_have_status_2() {
         "analyze h.parquet --format xml",
         "analyze h.parquet --color sometimes",
         "analyze h.parquet -q -v",
-        "analyze h.parquet --by token --snapshot none",
+        "analyze h.parquet --by token --snapshot day",
         "analyze h.parquet -o result.xlsx",
         "analyze h.parquet -o result",
         "analyze h.parquet -o .",

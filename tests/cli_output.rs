@@ -267,7 +267,7 @@ fn existing_files_are_kept_unless_they_may_be_replaced() {
     shell.file("bad.parquet", "no parquet at all");
     shell.run("analyze bad.parquet -o r.csv --overwrite").fails(1, &["bad.parquet"]);
     assert_eq!(fs::read(shell.path("r.csv")).unwrap(), b"precious");
-    shell.run("analyze h.parquet -o r.csv --overwrite").ok().says(&["1 groups written to r.csv"]);
+    shell.run("analyze h.parquet -o r.csv --overwrite").ok().says(&["1 group written to r.csv"]);
     assert!(fs::read_to_string(shell.path("r.csv")).unwrap().starts_with("snapshot,n_rows"));
     assert_eq!(shell.everything(), ["bad.parquet", "h.parquet", "r.csv"]);
 }
