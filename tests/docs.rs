@@ -62,10 +62,10 @@ fn pieces(page: &str) -> Vec<Piece> {
             }
         };
         pieces.push(text);
-        let mut rest_of_file = command.contains(HERE);
-        while command.ends_with('\\') || rest_of_file {
+        let mut here = command.contains(HERE);
+        while command.ends_with('\\') || here {
             let (_, more) = lines.next().expect("a command goes on after a backslash");
-            rest_of_file = command.contains(HERE) && more != "END";
+            here = command.contains(HERE) && more != "END";
             pieces.push(Piece::Text(more.to_owned()));
             command = format!("{command}\n{more}");
         }
