@@ -1,40 +1,23 @@
 //! An analysis from paths to results: input → columns → groups → plan → backend → moments → metrics → results.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use rayon::prelude::*;
 
 use crate::backend::Backend;
 use crate::cpu::Cpu;
 use crate::engine::{self, Batch, Measured};
 use crate::error::{Error, Result};
-use crate::groups::chunk::{self, Chunk, Task};
+use crate::groups::Groups;
 use crate::groups::schema::GroupSchema;
-use crate::groups::{self, Groups};
-use crate::input::file::InputFile;
-use crate::input::guard::guard;
-use crate::input::roles::{self, Encoding, KeySource, Roles};
-use crate::input::{Source, discover};
+use crate::ingest::{Context, Gathered, Ingest, have};
 use crate::metrics::{self, Metric};
-use crate::moments::{Ask, Total};
+use crate::moments::Ask;
 use crate::numbers::key;
+use crate::numbers::unit::Unit;
 use crate::numbers::wide::U320;
-use crate::options::{Options, Snapshot};
+use crate::options::Options;
 use crate::plan::Plan;
-use crate::progress::Progress;
-use crate::record::{Recorder, Stage};
+use crate::record::Stage;
 use crate::results::{self, MeasuredRow, Results, Row, columns::median_twice};
-
-/// What an analysis may look at while it runs.
-pub struct Context<'a> {
-    /// Takes what ran where.
-    pub recorder: &'a Recorder,
-    /// Whether the user wants to stop.
-    pub interrupted: &'a (dyn Fn() -> bool + Sync),
-    /// Shows how far the work is.
-    pub progress: &'a Progress,
-}
 
 /// The outcome of an analysis.
 pub struct Analysis {
@@ -51,25 +34,17 @@ pub struct Analysis {
 /// Analyzes the snapshots behind `options.paths`.
 pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
-    let input = Input::open(options, context.interrupted)?;
-    let mut warnings = input.warnings(options);
-
-    input.describe().iter().for_each(|line| tracing::info!("{line}"));
-
-    let tasks = input.tasks();
-    context.progress.start("reading", input.files.iter().map(InputFile::rows).sum());
-    let chunks = input.read(&tasks, options, context)?;
-    let mut groups = groups::unite(&chunks, &input.schema)?;
-    let rows: u64 = groups.counts.iter().map(|c| c.rows).sum();
-    let recorder = context.recorder;
-    let column = recorder.time(Stage::Group, "all", rows, 0, || {
-        groups::gather(chunks, &mut groups, options.owners, &input.files)
-    });
-    let groups::Column { mut keys, offsets, totals } = column?;
+    let ingest = Ingest::open(options, context.interrupted)?;
+    results::refuse_clashes(&ingest.schema.fields, &metrics)?;
+    ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
+    let mut gathered = ingest.gather(options, context)?;
+    let mut keys = std::mem::take(&mut gathered.column.keys);
+    let Gathered { groups, column, .. } = &gathered;
 
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let plan = Plan::new(&offsets, &metrics, &asks, options.device);
+    let plan = Plan::new(&column.offsets, &metrics, &asks, options.device);
+    let recorder = context.recorder;
     let mut rows = Vec::with_capacity(groups.keys.len());
     let mut open = Vec::new();
     let mut rest = &mut keys[..];
@@ -78,47 +53,37 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
         if (context.interrupted)() {
             return Err(Error::Interrupted);
         }
-        let offsets: Vec<usize> =
-            offsets[batch.start..=batch.end].iter().map(|o| o - offsets[batch.start]).collect();
+        let first = column.offsets[batch.start];
+        let offsets: Vec<usize> = column.offsets[batch.start..=batch.end].iter().map(|o| o - first).collect();
         let ranges: Vec<usize> = (0..=batch.len()).collect();
         let (keys, tail) = rest.split_at_mut(offsets[batch.len()]);
         rest = tail;
-        let totals = &totals[batch.clone()];
+        let totals = &column.totals[batch.clone()];
         let batch_keys = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
-        let mut measured = engine::measure(&Cpu, batch_keys, plan.needs, &asks, recorder)?;
-        let undecided: Vec<usize> = (0..batch.len()).filter(|&i| measured[i].open).collect();
-        if !undecided.is_empty() {
-            input.settle(
-                &groups,
-                &tasks,
-                batch.start,
-                &undecided,
-                &mut measured,
-                totals,
-                options,
-                context,
-            )?;
-            open.extend(undecided);
-        }
+        let measured = engine::measure(&Cpu, batch_keys, plan.needs, &asks, recorder)?;
         let finish = || -> Vec<Row> {
-            measured
-                .into_par_iter()
-                .enumerate()
-                .map(|(i, measured)| row(&groups, batch.start + i, &measured, &totals[i], &metrics))
-                .collect()
+            let row = |(i, measured)| row(&gathered, batch.start + i, measured, &metrics);
+            measured.par_iter().enumerate().map(row).collect()
         };
-        context.progress.add(offsets[batch.len()] as u64);
         rows.extend(recorder.time(Stage::Finish, format!("batch {index}"), batch.len() as u64, 0, finish));
+        open.extend((batch.start..).zip(measured).filter(|(_, measured)| measured.open));
+        context.progress.add(offsets[batch.len()] as u64);
     }
-    warnings.extend(suspicions(&rows, &groups, &input.schema));
-    let provenance = input.provenance(options);
-    let group_columns = input.schema.columns_of(&groups.keys)?;
+    if !open.is_empty() {
+        ingest.settle(&gathered, &mut open, options, context)?;
+        open.iter().for_each(|(id, measured)| rows[*id] = row(&gathered, *id, measured, &metrics));
+    }
+    let mut warnings = ingest.warnings(options);
+    warnings.extend(suspicions(&rows, groups, &ingest.schema));
+    let provenance = ingest.provenance(options);
+    let group_columns = ingest.schema.columns_of(&groups.keys)?;
     let results =
-        results::table(&input.schema.fields, group_columns, &rows, &metrics, options.decimals, provenance)?;
+        results::table(&ingest.schema.fields, group_columns, &rows, &metrics, options.decimals, provenance)?;
     Ok(Analysis { results, warnings, plan, ties: open.len() })
 }
 
-fn row(groups: &Groups, id: usize, measured: &Measured, total: &Total, metrics: &[Metric]) -> Row {
+fn row(gathered: &Gathered, id: usize, measured: &Measured, metrics: &[Metric]) -> Row {
+    let (groups, total) = (&gathered.groups, &gathered.column.totals[id]);
     let measured = measured.moments.as_ref().map(|moments| MeasuredRow {
         total: total.amount,
         exact: total.exact,
@@ -132,259 +97,28 @@ fn row(groups: &Groups, id: usize, measured: &Measured, total: &Total, metrics: 
     Row { counts: groups.counts[id], unit: groups.units[id], measured }
 }
 
-/// The opened files and what their columns are.
-struct Input {
-    files: Vec<InputFile>,
-    roles: Vec<Roles>,
-    schema: GroupSchema,
-    notes: Vec<String>,
-}
-
-impl Input {
-    fn open(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
-        let (sources, notes) = discover(&options.paths, interrupted)?;
-        let opened: Vec<Result<(InputFile, Roles)>> =
-            sources.into_par_iter().map(|source| open(source, options)).collect();
-        let (files, roles): (Vec<_>, Vec<_>) =
-            opened.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        let schema = GroupSchema::unite(&files, &roles);
-        Ok(Self { files, roles, schema, notes })
-    }
-
-    /// What to read, in the order of files and rows.
-    fn tasks(&self) -> Vec<Task> {
-        let mut tasks = Vec::new();
-        for (file, input) in self.files.iter().enumerate() {
-            let mut first_row = 0;
-            if input.row_groups().len() == 0 {
-                tasks.push(Task { file, row_group: None, first_row });
-            }
-            for (row_group, rows) in input.row_groups().enumerate() {
-                tasks.push(Task { file, row_group: Some(row_group), first_row });
-                first_row += rows as u64;
-            }
-        }
-        tasks
-    }
-
-    /// Reads tasks in parallel. The error returned is that of the first task in order that fails.
-    fn read(&self, tasks: &[Task], options: &Options, context: &Context<'_>) -> Result<Vec<Chunk>> {
-        let failed = AtomicUsize::new(usize::MAX);
-        let chunks: Vec<Option<Result<Chunk>>> = tasks
-            .par_iter()
-            .enumerate()
-            .map(|(i, task)| {
-                if i > failed.load(Ordering::Relaxed) {
-                    return None;
-                }
-                let chunk = self.read_one(task, options, context);
-                if chunk.is_err() {
-                    failed.fetch_min(i, Ordering::Relaxed);
-                }
-                Some(chunk)
-            })
-            .collect();
-        // A task is only left out after one before it failed, so the error comes first.
-        chunks.into_iter().flatten().collect()
-    }
-
-    fn read_one(&self, task: &Task, options: &Options, context: &Context<'_>) -> Result<Chunk> {
-        let (file, roles) = (&self.files[task.file], &self.roles[task.file]);
-        let roots = chunk::projection(&self.schema, task.file, roles, options);
-        let (rows, bytes) = match task.row_group {
-            Some(group) => (file.row_groups().nth(group).unwrap_or(0), file.column_bytes(group, &roots)),
-            None => (0, 0),
-        };
-        let read = || {
-            guard(&file.source, || chunk::read(task, file, roles, &self.schema, options, context.interrupted))
-        };
-        let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
-        context.progress.add(rows as u64);
-        chunk
-    }
-
-    /// Reads the exact amounts of undecided groups again and decides their counts.
-    #[expect(clippy::too_many_arguments, reason = "it needs the batch and the input alike")]
-    fn settle(
-        &self,
-        groups: &Groups,
-        tasks: &[Task],
-        first_group: usize,
-        undecided: &[usize],
-        measured: &mut [Measured],
-        totals: &[Total],
-        options: &Options,
-        context: &Context<'_>,
-    ) -> Result<()> {
-        let mut wanted = vec![false; groups.keys.len()];
-        undecided.iter().for_each(|&i| wanted[first_group + i] = true);
-        let (mut again, mut of_task) = (Vec::new(), Vec::new());
-        for (task, global) in tasks.iter().zip(&groups.of_task) {
-            if global.iter().any(|&id| wanted[id as usize]) {
-                again.push(*task);
-                of_task.push(global.clone());
-            }
-        }
-        let chunks = self.read(&again, options, context)?;
-        let part = Groups { of_task, keys: vec![], counts: vec![], units: groups.units.clone() };
-        let work = || groups::exact_amounts(&chunks, &part, options.owners, &self.files, &wanted);
-        let mut exact = context.recorder.time(Stage::Ties, "all", undecided.len() as u64, 0, work)?;
-        for &i in undecided {
-            let mut amounts = exact.remove(&((first_group + i) as u32)).unwrap_or_default();
-            let total = amounts.iter().fold(U320::ZERO, |sum, &a| sum + U320::from(a));
-            if total != totals[i].amount {
-                return Err(Error::Group {
-                    group: self.schema.show(&groups.keys[first_group + i]),
-                    problem: "its amounts changed between two reads".into(),
-                    remedy: "run again when the files are no longer written to".into(),
-                });
-            }
-            engine::settle(&mut measured[i], &mut amounts);
-        }
-        Ok(())
-    }
-
-    /// What the files themselves give reason to say.
-    fn warnings(&self, options: &Options) -> Vec<String> {
-        let mut warnings = self.notes.clone();
-        let rows: u64 = self.files.iter().map(InputFile::rows).sum();
-        let empty: Vec<&str> =
-            self.files.iter().filter(|f| f.rows() == 0).map(|f| f.source.shown.as_str()).collect();
-        if rows == 0 {
-            warnings.push("the input has no rows".into());
-        } else if !empty.is_empty() {
-            warnings.push(format!("{} no rows", have(&empty)));
-        }
-        let doubles: Vec<String> = self
-            .files
-            .iter()
-            .zip(&self.roles)
-            .filter_map(|(file, roles)| {
-                let exact = roles.exact_instead.as_ref()?;
-                let double = file.schema().field(roles.amount).name();
-                Some(format!(
-                    "{}: amounts are taken from the double `{double}` although `{exact}` is exact",
-                    file.source.shown
-                ))
-            })
-            .collect();
-        warnings.extend(some(&doubles));
-        let stems = self.roles.iter().filter(|r| r.keys.iter().any(|k| k.source == KeySource::Stem)).count();
-        if stems > 1 && options.snapshot == Snapshot::Auto {
-            warnings.push(format!(
-                "{stems} files have no snapshot column: each file's name is its snapshot; if they are parts of one \
-                 table, pool them with --snapshot none"
-            ));
-        }
-        warnings
-    }
-
-    /// Each file's roles in words.
-    fn describe(&self) -> Vec<String> {
-        let describe = |(file, roles): (&InputFile, &Roles)| {
-            let name = |column: usize| file.schema().field(column).name().as_str();
-            let mut text =
-                format!("{}: {} rows, amount `{}`", file.source.shown, file.rows(), name(roles.amount));
-            text += match roles.encoding {
-                Encoding::Binary => " (32 bytes)",
-                Encoding::Text => " (text)",
-                Encoding::Number => " (numbers)",
-                Encoding::Double => " (doubles)",
-            };
-            if let Some(owner) = roles.owner {
-                text += &format!(", owner `{}`", name(owner));
-            }
-            let keys: Vec<String> = roles
-                .keys
-                .iter()
-                .map(|key| match key.source {
-                    KeySource::Column(_) => format!("`{}`", key.name),
-                    KeySource::Hive(_) => format!("`{}` (folder)", key.name),
-                    KeySource::Stem => format!("`{}` (file name)", key.name),
-                })
-                .collect();
-            if keys.is_empty() { text } else { format!("{text}, groups by {}", keys.join(", ")) }
-        };
-        self.files.iter().zip(&self.roles).map(describe).collect()
-    }
-
-    /// What a result file says of its making: only what decides its numbers.
-    fn provenance(&self, options: &Options) -> HashMap<String, String> {
-        let inputs: Vec<serde_json::Value> = self
-            .files
-            .iter()
-            .zip(&self.roles)
-            .map(|(file, roles)| {
-                let name = |column: usize| file.schema().field(column).name().clone();
-                let keys: Vec<&str> = roles.keys.iter().map(|key| key.name.as_str()).collect();
-                serde_json::json!({
-                    "name": file.source.name, "rows": file.rows(), "bytes": file.bytes,
-                    "amount": name(roles.amount), "owner": roles.owner.map(name), "group": keys,
-                })
-            })
-            .collect();
-        let options: serde_json::Map<_, _> =
-            options.provenance().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        HashMap::from([
-            ("concentra.schema_version".into(), results::SCHEMA_VERSION.into()),
-            ("concentra.version".into(), env!("CARGO_PKG_VERSION").into()),
-            ("concentra.options".into(), serde_json::Value::Object(options).to_string()),
-            ("concentra.inputs".into(), serde_json::Value::Array(inputs).to_string()),
-        ])
-    }
-}
-
-fn open(source: Source, options: &Options) -> Result<(InputFile, Roles)> {
-    let file = InputFile::open(source)?;
-    if file.is_result() && options.amount.is_none() {
-        return Err(Error::Schema {
-            file: file.source.shown,
-            problem: "this is a result of concentra, not a snapshot; keep results out of the folder, or name a column \
-                      with --amount"
-                .into(),
-        });
-    }
-    let roles = roles::assign(&file.source, file.schema(), options)?;
-    Ok((file, roles))
-}
-
-/// Signs that a column holds something else than amounts.
+/// Signs that a column holds something else than amounts, or more than doubles hold.
 fn suspicions(rows: &[Row], groups: &Groups, schema: &GroupSchema) -> Vec<String> {
     let name = |id: usize| format!("group {}", schema.show(&groups.keys[id]));
-    let find = |suspicious: &dyn Fn(&Row, &MeasuredRow) -> bool| -> Vec<String> {
+    let find = |suspicious: &dyn Fn(&Row, &MeasuredRow) -> bool| -> Vec<usize> {
         let measured =
             rows.iter().enumerate().filter_map(|(id, row)| Some((id, row, row.measured.as_ref()?)));
-        measured.filter(|(_, row, m)| suspicious(row, m)).map(|(id, _, _)| name(id)).collect()
+        measured.filter(|(_, row, m)| suspicious(row, m)).map(|(id, _, _)| id).collect()
     };
     let mut warnings = Vec::new();
-    let dominated =
-        find(&|row, m| row.counts.holders > 2 && U320::from(key::value(m.largest)) << 1 > m.total);
-    if !dominated.is_empty() {
-        warnings.push(format!("{} one amount above all others together; is it a balance?", have(&dominated)));
-    }
-    let huge = find(&|_, m| m.total.bit_len() > 128);
-    if !huge.is_empty() {
-        warnings.push(format!("{} a total above 2^128; are these amounts, not ids?", have(&huge)));
-    }
+    let mut warn = |groups: Vec<usize>, what: &str| {
+        if !groups.is_empty() {
+            let shown: Vec<String> = groups.iter().take(2).map(|&id| name(id)).collect();
+            warnings.push(format!("{} {what}", have(&shown, groups.len())));
+        }
+    };
+    let dominates = |row: &Row, m: &MeasuredRow| {
+        row.counts.holders > 2 && U320::from(key::value(m.largest)) << 1 > m.total
+    };
+    warn(find(&dominates), "one amount above all others together; is it a balance?");
+    let huge = |row: &Row, m: &MeasuredRow| matches!(row.unit, Unit::Decimal(_)) && m.total.bit_len() > 128;
+    warn(find(&huge), "a total above 2^128; are these amounts, not ids?");
+    let cut = groups.cut.iter().map(|&id| id as usize).collect();
+    warn(cut, "doubles that span more than 255 bits: what lies below the group's unit is cut off");
     warnings
-}
-
-/// `a has`, or `3 groups (a, b, …) have`.
-fn have<S: AsRef<str>>(names: &[S]) -> String {
-    match names {
-        [one] => format!("{} has", one.as_ref()),
-        [a, b] => format!("{} and {} have", a.as_ref(), b.as_ref()),
-        [first, ..] => format!("{} and {} others have", first.as_ref(), names.len() - 1),
-        [] => String::new(),
-    }
-}
-
-/// The first few, and how many more.
-fn some(messages: &[String]) -> Vec<String> {
-    const SHOWN: usize = 3;
-    let mut out: Vec<String> = messages.iter().take(SHOWN).cloned().collect();
-    if messages.len() > SHOWN {
-        out.push(format!("… and the same for {} more files", messages.len() - SHOWN));
-    }
-    out
 }

@@ -94,6 +94,10 @@ pub fn decode(column: &ArrayRef, drop_negatives: bool) -> Result<Amounts, BadCel
                 cast(column, values).map_err(|e| BadCell::new(0, e.to_string(), "write plain values"))?;
             decode(&plain, drop_negatives)
         }
+        T::Null => {
+            let rows = column.len();
+            Ok(context.amounts(Values::Short(vec![0; rows]), Scales::Same(0), vec![]))
+        }
         T::UInt8 => context.integers::<UInt8Type>(column),
         T::UInt16 => context.integers::<UInt16Type>(column),
         T::UInt32 => context.integers::<UInt32Type>(column),
@@ -258,7 +262,7 @@ impl Context {
                 BadCell::new(row, problem, bad.remedy())
             })?;
             if number.negative {
-                self.negative(row, cell, &mut negative)?;
+                self.negative(row, quote(cell), &mut negative)?;
                 builder.push(U256::ZERO, 0);
             } else {
                 builder.push(number.digits, number.decimals);

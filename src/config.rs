@@ -84,6 +84,12 @@ fn with_variables(command: Command) -> Command {
             return argument;
         }
         let name = variable(argument.get_id().as_str());
+        let argument = if matches!(argument.get_action(), ArgAction::SetTrue) {
+            // A variable says 1 or yes as often as true.
+            argument.value_parser(clap::builder::BoolishValueParser::new())
+        } else {
+            argument
+        };
         argument.env(name).hide_env(true)
     };
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();

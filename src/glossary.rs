@@ -39,7 +39,7 @@ pub fn entry(name: &str) -> Result<Entry> {
     }
     let near = nearest(name, entries.iter().map(|e| e.name.as_str()));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Err(Error::Usage(format!("there is no metric `{name}`{hint}; `concentra metrics` lists them")))
+    Err(Error::Usage(format!("there is no metric `{name}`{hint} (`concentra metrics` lists them)")))
 }
 
 /// One entry to read.

@@ -60,6 +60,8 @@ pub struct Groups {
     pub units: Vec<Unit>,
     /// For each task, the global id of each of its local groups.
     pub of_task: Vec<Vec<u32>>,
+    /// Groups of doubles with bits below their unit.
+    pub cut: Vec<u32>,
 }
 
 /// Gives every local group of the chunks its global id, by the order of keys, so that neither tasks nor their order
@@ -90,8 +92,18 @@ pub fn unite(chunks: &[Chunk], schema: &schema::GroupSchema) -> Result<Groups> {
             remedy: "choose columns of one kind with --amount, or keep the files apart".into(),
         })
     });
-    let units = units.collect::<Result<_>>()?;
-    Ok(Groups { keys: keys.into_iter().map(Box::from).collect(), counts, units, of_task })
+    let units = units.collect::<Result<Vec<_>>>()?;
+    let below = |id: &u32| spans[*id as usize].bits.is_some_and(|(low, _)| low < units[*id as usize].log2());
+    let cut = (0..units.len() as u32).filter(below).collect();
+    // The widths of sums are made for as many.
+    if let Some(id) = counts.iter().position(|counts| counts.holders > 1 << 32) {
+        return Err(Error::Group {
+            group: schema.show(keys[id]),
+            problem: "it has more than 2^32 holders".into(),
+            remedy: "split it".into(),
+        });
+    }
+    Ok(Groups { keys: keys.into_iter().map(Box::from).collect(), counts, units, of_task, cut })
 }
 
 /// An exact amount in its group's unit.
@@ -306,6 +318,11 @@ pub fn exact_amounts(
 
 /// An error in a row that only the whole group shows.
 fn place_error(chunk: &Chunk, part: &Part, row: usize, files: &[InputFile], problem: &str) -> Error {
+    let remedy = if problem.starts_with("the sum") {
+        "amounts are at most 2^256 − 1; are they amounts, not ids?"
+    } else {
+        "leave the row out, or keep amounts of such different sizes in groups of their own"
+    };
     Error::Cell {
         place: Place {
             file: files[chunk.file].source.shown.clone(),
@@ -313,6 +330,6 @@ fn place_error(chunk: &Chunk, part: &Part, row: usize, files: &[InputFile], prob
             row: part.first_row + row as u64 + 1,
         },
         problem: problem.into(),
-        remedy: "leave the row out, or keep amounts of such different sizes in groups of their own".into(),
+        remedy: remedy.into(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub mod guard;
 pub mod roles;
 
 /// One Parquet file to read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     /// Where it is.
     pub path: PathBuf,
@@ -28,7 +29,7 @@ pub struct Source {
     /// `key=value` folders above it.
     pub hive: Vec<(String, Option<String>)>,
     /// Standard input, kept until it is no longer needed.
-    _spool: Option<TempPath>,
+    _spool: Option<Arc<TempPath>>,
 }
 
 /// The sources behind the given paths, sorted by name so that their order never matters, and what the user should
@@ -39,7 +40,9 @@ pub fn discover(paths: &[String], interrupted: &dyn Fn() -> bool) -> Result<(Vec
     let mut seen = HashSet::new();
     for path in paths {
         let mut found = Vec::new();
-        if path == "-" {
+        if path == "-" && sources.iter().any(|source: &Source| source.shown == "-") {
+            return Err(Error::Usage("standard input can be read once; give - once".into()));
+        } else if path == "-" {
             found.push(spool(interrupted)?);
         } else if path.is_empty() {
             return Err(Error::Usage("a PATH is empty".into()));
@@ -83,6 +86,12 @@ fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<()> {
             let folder = e.path().to_owned();
             Error::io("search the folder", folder, e.into())
         })?;
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_'));
+        if hidden
+            && !Path::new(pattern).file_name().is_some_and(|name| name.to_string_lossy().starts_with('_'))
+        {
+            continue;
+        }
         let below = fixed_part(pattern);
         add_below(&path, &below, sources)?;
     }
@@ -207,7 +216,7 @@ fn spool(interrupted: &dyn Fn() -> bool) -> Result<Source> {
         shown: "-".into(),
         stem: "stdin".into(),
         hive: vec![],
-        _spool: Some(path),
+        _spool: Some(Arc::new(path)),
     })
 }
 

@@ -1,18 +1,21 @@
 //! What files hold, and what `analyze` would make of them.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use arrow::array::{Array, ArrayRef};
-use rayon::prelude::*;
+use hashbrown::DefaultHashBuilder;
 
 use crate::columns::{self, Amounts, BadCell, owner};
 use crate::error::{Error, Result};
 use crate::groups::schema::{GroupSchema, projected};
-use crate::input::discover;
+use crate::ingest::{Context, Ingest};
 use crate::input::file::InputFile;
-use crate::input::guard::guard;
 use crate::input::roles::{self, Encoding, Found, KeyColumn, KeySource, Roles};
-use crate::options::{Negatives, Options, Owners};
+use crate::input::{Source, discover};
+use crate::metrics::{Extras, catalog};
+use crate::options::{Negatives, Options};
+use crate::results::refuse_clashes;
 
 mod range;
 mod view;
@@ -25,6 +28,10 @@ pub use view::{json, text};
 pub struct Report {
     /// By name.
     pub files: Vec<FileReport>,
+    /// What `analyze` would do with all of them, where they are several.
+    pub together: Option<Verdict>,
+    /// Files that cannot be read.
+    pub unreadable: Vec<Error>,
 }
 
 /// One file.
@@ -112,25 +119,34 @@ pub struct BadReport {
 #[derive(Debug)]
 pub enum Verdict {
     /// It measures.
-    Measures(String),
+    Measures {
+        /// So many groups.
+        groups: u64,
+        /// By these columns, in words.
+        by: String,
+    },
     /// It refuses.
     Refuses(String),
 }
 
-/// Looks at every file. Only a file that cannot be read is an error.
-pub fn inspect(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Report> {
-    let (sources, _) = discover(&options.paths, interrupted)?;
-    let files: Vec<Result<FileReport>> = sources
-        .into_par_iter()
-        .map(|source| {
-            let file = InputFile::open(source)?;
-            guard(&file.source, || report(&file, options, interrupted))
-        })
-        .collect();
-    Ok(Report { files: files.into_iter().collect::<Result<_>>()? })
+/// Looks at every file, and tries what `analyze` would do, with each alone and with all together.
+pub fn inspect(options: &Options, context: &Context<'_>) -> Result<Report> {
+    let (sources, _) = discover(&options.paths, context.interrupted)?;
+    let mut report = Report { files: vec![], together: None, unreadable: vec![] };
+    for source in &sources {
+        match InputFile::open(source.clone()).and_then(|file| look(&file, options, context)) {
+            Ok(file) => report.files.push(file),
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => report.unreadable.push(error),
+        }
+    }
+    if sources.len() > 1 {
+        report.together = Some(rehearse(sources, options, context)?);
+    }
+    Ok(report)
 }
 
-fn report(file: &InputFile, options: &Options, interrupted: &dyn Fn() -> bool) -> Result<FileReport> {
+fn look(file: &InputFile, options: &Options, context: &Context<'_>) -> Result<FileReport> {
     let schema = file.schema();
     let column = |f: &arrow::datatypes::FieldRef| ColumnReport {
         name: f.name().clone(),
@@ -138,15 +154,14 @@ fn report(file: &InputFile, options: &Options, interrupted: &dyn Fn() -> bool) -
     };
     let found = roles::find(&file.source, schema, options);
     let roles = role_reports(file, &found, options);
-    let (content, verdict) = match roles::assign(&file.source, schema, options) {
-        Ok(roles) => {
-            let content = content(file, roles.clone(), interrupted)?;
-            let verdict = verdict(file, &roles, &content, options);
-            (Some(content), verdict)
-        }
-        Err(Error::Schema { problem, .. }) => (None, Verdict::Refuses(problem)),
-        Err(other) => (None, Verdict::Refuses(other.to_string())),
+    let mut content = match roles::assign(&file.source, schema, options) {
+        Ok(roles) => Some(content(file, roles, options, context)?),
+        Err(_) => None,
     };
+    let verdict = rehearse(vec![file.source.clone()], options, context)?;
+    if let (Some(content), Verdict::Measures { groups, .. }) = (&mut content, &verdict) {
+        content.groups = *groups;
+    }
     Ok(FileReport {
         file: file.source.shown.clone(),
         name: file.source.name.clone(),
@@ -159,6 +174,27 @@ fn report(file: &InputFile, options: &Options, interrupted: &dyn Fn() -> bool) -
         content,
         verdict,
     })
+}
+
+/// Does what `analyze` does before it computes.
+fn rehearse(sources: Vec<Source>, options: &Options, context: &Context<'_>) -> Result<Verdict> {
+    let prefix = (sources.len() == 1).then(|| format!("{}: ", sources[0].shown)).unwrap_or_default();
+    let rehearsal = Ingest::of(sources, options).and_then(|ingest| {
+        refuse_clashes(&ingest.schema.fields, &catalog(&Extras::default()))?;
+        let groups = ingest.gather(options, context)?.groups.keys.len() as u64;
+        let names: Vec<String> = ingest.schema.fields.iter().map(|f| f.name().clone()).collect();
+        let by =
+            if names.is_empty() { "all rows together".into() } else { format!("by {}", names.join(", ")) };
+        Ok(Verdict::Measures { groups, by })
+    });
+    match rehearsal {
+        Ok(verdict) => Ok(verdict),
+        Err(Error::Interrupted) => Err(Error::Interrupted),
+        Err(error) => {
+            let said = error.to_string();
+            Ok(Verdict::Refuses(said.strip_prefix(&prefix).unwrap_or(&said).to_owned()))
+        }
+    }
 }
 
 fn role_reports(file: &InputFile, found: &Found, options: &Options) -> Vec<RoleReport> {
@@ -219,44 +255,44 @@ fn told(error: &Error) -> String {
     }
 }
 
-/// Bytes that compare as a group or an owner does.
-type Key = Box<[u8]>;
-
-fn content(file: &InputFile, mut roles: Roles, interrupted: &dyn Fn() -> bool) -> Result<Content> {
+fn content(file: &InputFile, roles: Roles, options: &Options, context: &Context<'_>) -> Result<Content> {
     let schema = GroupSchema::unite(std::slice::from_ref(file), std::slice::from_ref(&roles));
-    let amount = roles.amount;
-    let owner = roles.owner.take();
+    let (amount, owner) = (roles.amount, roles.owner);
     let mut roots: Vec<usize> = schema.columns(0).chain([amount]).chain(owner).collect();
     roots.sort_unstable();
     roots.dedup();
     let converter = schema.converter()?;
     let mut content = Content::default();
-    let mut groups: HashSet<Key> = HashSet::new();
-    let mut owners: HashSet<(Key, Key)> = HashSet::new();
+    // 128 bits of hash stand for group and owner: two owners taken for one are less likely than a broken disk.
+    let hashers = [DefaultHashBuilder::default(), DefaultHashBuilder::default()];
+    let mut owners: HashSet<[u64; 2]> = HashSet::new();
     if owner.is_some() {
         (content.duplicate_owners, content.null_owners) = (Some(0), Some(0));
     }
+    let mut groups: HashSet<[u64; 2]> = HashSet::new();
     let mut first_row = 0;
     for row_group in 0..file.row_groups().len() {
         for batch in file.read(row_group, &roots)? {
-            if interrupted() {
+            if (context.interrupted)() {
                 return Err(Error::Interrupted);
             }
             let batch = batch?;
             let find = |column| projected(&batch, &roots, column);
-            let keys = schema.rows(&converter, 0, file, batch.num_rows(), find)?;
-            content.take_amounts(&find(amount), first_row);
-            let batch_owners = owner.map(|column| owner::decode(&find(column))).transpose();
-            let batch_owners = batch_owners.map_err(Error::arrow("read the owner column"))?;
+            let keyed = !schema.fields.is_empty();
+            let keys = keyed.then(|| schema.rows(&converter, 0, file, batch.num_rows(), find)).transpose()?;
+            let column = find(amount);
+            let dropped = content.take_amounts(&column, first_row, options.negatives == Negatives::Drop);
+            // An owner column of a type that no owner has is no owner column.
+            let batch_owners = owner.and_then(|column| owner::decode(&find(column)).ok());
             for row in 0..batch.num_rows() {
-                let key = keys.row(row).data();
-                if !groups.contains(key) {
-                    groups.insert(key.into());
-                }
-                if let Some(batch_owners) = &batch_owners {
-                    if batch_owners.is_null(row) {
-                        *content.null_owners.get_or_insert(0) += 1;
-                    } else if !owners.insert((key.into(), batch_owners.value(row).into())) {
+                let key = keys.as_ref().map_or(&[][..], |keys| keys.row(row).data());
+                groups.insert([hashers[0].hash_one(key), hashers[1].hash_one(key)]);
+                let Some(batch_owners) = batch_owners.as_ref().filter(|_| !dropped[row]) else { continue };
+                if batch_owners.is_null(row) {
+                    *content.null_owners.get_or_insert(0) += 1;
+                } else {
+                    let pair = (key, batch_owners.value(row));
+                    if !owners.insert([hashers[0].hash_one(pair), hashers[1].hash_one(pair)]) {
                         *content.duplicate_owners.get_or_insert(0) += 1;
                     }
                 }
@@ -269,23 +305,34 @@ fn content(file: &InputFile, mut roles: Roles, interrupted: &dyn Fn() -> bool) -
 }
 
 impl Content {
-    /// Counts a batch; where a cell is no amount, row by row.
-    fn take_amounts(&mut self, column: &ArrayRef, first_row: u64) {
+    /// Counts a batch; where a cell is no amount, row by row. Returns which rows `analyze` drops before it looks at
+    /// owners.
+    fn take_amounts(&mut self, column: &ArrayRef, first_row: u64, drop_negatives: bool) -> Vec<bool> {
+        let nulls = column.logical_nulls();
+        let mut dropped: Vec<bool> =
+            (0..column.len()).map(|row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))).collect();
+        let mut take = |content: &mut Self, amounts: &Amounts, first: usize| {
+            content.take(amounts, first_row + first as u64);
+            if drop_negatives {
+                amounts.negative.iter().for_each(|&row| dropped[first + row as usize] = true);
+            }
+        };
         match columns::decode(column, true) {
-            Ok(amounts) => self.take(&amounts, first_row),
+            Ok(amounts) => take(self, &amounts, 0),
             Err(_) => {
                 for row in 0..column.len() {
-                    let place = first_row + row as u64;
                     match columns::decode(&column.slice(row, 1), true) {
-                        Ok(amounts) => self.take(&amounts, place),
+                        Ok(amounts) => take(self, &amounts, row),
                         Err(BadCell { problem, remedy, .. }) => {
                             self.bad += 1;
-                            self.first_bad.get_or_insert(BadReport { row: place + 1, problem, remedy });
+                            let row = first_row + row as u64 + 1;
+                            self.first_bad.get_or_insert(BadReport { row, problem, remedy });
                         }
                     }
                 }
             }
         }
+        dropped
     }
 
     fn take(&mut self, amounts: &Amounts, first_row: u64) {
@@ -298,30 +345,4 @@ impl Content {
         // Null and negative rows hold zero.
         self.zero += self.range.take(amounts) - nulls - amounts.negative.len() as u64;
     }
-}
-
-fn verdict(file: &InputFile, roles: &Roles, content: &Content, options: &Options) -> Verdict {
-    let column = file.schema().field(roles.amount).name();
-    if let Some(bad) = &content.first_bad {
-        let BadReport { row, problem, remedy } = bad;
-        return Verdict::Refuses(format!("column `{column}`, row {row}: {problem}; {remedy}"));
-    }
-    if let Some(row) = content.first_negative.filter(|_| options.negatives == Negatives::Error) {
-        return Verdict::Refuses(format!(
-            "column `{column}`, row {row}: the amount is negative; drop such rows with --negatives drop"
-        ));
-    }
-    let compares = options.owners != Owners::Trust;
-    if compares && content.null_owners.unwrap_or(0) > 0 {
-        return Verdict::Refuses("some owners are null; count each row with --owners trust".into());
-    }
-    if options.owners == Owners::Check && content.duplicate_owners.unwrap_or(0) > 0 {
-        return Verdict::Refuses(
-            "an owner has several rows in a group; add them up with --owners merge".into(),
-        );
-    }
-    let names: Vec<&str> = roles.keys.iter().map(|key| key.name.as_str()).collect();
-    let by = if names.is_empty() { "all rows together".into() } else { format!("by {}", names.join(", ")) };
-    let groups = content.groups;
-    Verdict::Measures(format!("{groups} {}, {by}", if groups == 1 { "group" } else { "groups" }))
 }

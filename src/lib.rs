@@ -19,6 +19,7 @@ pub mod run;
 pub mod analyze;
 pub mod columns;
 pub mod groups;
+pub mod ingest;
 pub mod input;
 pub mod inspect;
 pub mod plan;

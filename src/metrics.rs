@@ -126,17 +126,24 @@ pub fn catalog(extras: &Extras) -> Vec<Metric> {
     .collect()
 }
 
-/// The metrics of these names, all where there are none, in the order of the catalog.
-pub fn select(catalog: Vec<Metric>, names: &[String]) -> Result<Vec<Metric>> {
+/// The metrics of these names, all where there are none, in the order of the catalog. What the user added to the
+/// catalog was asked for, and stays.
+pub fn select(all: Vec<Metric>, names: &[String]) -> Result<Vec<Metric>> {
     for name in names {
-        if !catalog.iter().any(|m| m.name == *name) {
-            let near = nearest(name, catalog.iter().map(|m| m.name.as_str()));
-            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(Error::Usage(format!("there is no metric `{name}`{hint}")));
+        if all.iter().any(|m| m.name == *name) {
+            continue;
         }
+        let family = [("nakamoto_", "--threshold"), ("top_", "--top")].into_iter();
+        if let Some((_, flag)) = family.into_iter().find(|(family, _)| name.starts_with(family)) {
+            return Err(Error::Usage(format!("there is no metric `{name}`; add it with {flag}")));
+        }
+        let near = nearest(name, all.iter().map(|m| m.name.as_str()));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(Error::Usage(format!("there is no metric `{name}`{hint}")));
     }
-    let wanted = |m: &Metric| names.is_empty() || names.contains(&m.name);
-    Ok(catalog.into_iter().filter(wanted).collect())
+    let standard: Vec<String> = catalog(&Extras::default()).into_iter().map(|m| m.name).collect();
+    let wanted = |m: &Metric| names.is_empty() || names.contains(&m.name) || !standard.contains(&m.name);
+    Ok(all.into_iter().filter(wanted).collect())
 }
 
 #[cfg(test)]

@@ -151,12 +151,17 @@ impl InputArgs {
             Some("none") => Snapshot::Nothing,
             Some(column) => Snapshot::Column(column.to_owned()),
         };
-        if !matches!(snapshot, Snapshot::Auto | Snapshot::Nothing)
-            && let By::Columns(columns) = &by
-            && !columns.iter().any(|c| c.eq_ignore_ascii_case("snapshot"))
-        {
+        let named =
+            matches!(&by, By::Columns(columns) if columns.iter().any(|c| c.eq_ignore_ascii_case("snapshot")));
+        let contradiction = match (&by, &snapshot) {
+            (By::Roles, _) | (_, Snapshot::Auto) => false,
+            (_, Snapshot::Nothing) => named,
+            _ => !named,
+        };
+        if contradiction {
             return Err(Error::Usage(
-                "--by replaces the snapshot; add `snapshot` to --by, or drop --snapshot".into(),
+                "--by replaces the snapshot: name `snapshot` in --by to group by it, or drop --snapshot"
+                    .into(),
             ));
         }
         Ok(Options {

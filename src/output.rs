@@ -37,7 +37,7 @@ struct Pending {
 impl Output {
     /// Checks the path and opens a temporary file beside it.
     pub fn open(path: Option<&Path>, format: Option<Format>, overwrite: bool) -> Result<Self> {
-        let Some(path) = path else {
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             let format = format.unwrap_or(Format::Table);
             if format == Format::Parquet && io::stdout().is_terminal() {
                 return Err(Error::Usage(
@@ -59,7 +59,11 @@ impl Output {
             let stream = fs::OpenOptions::new().write(true).open(path);
             Target::Stream(stream.map_err(|e| Error::io("write to", path, e))?, path.to_owned())
         } else {
-            Target::File(Pending::create(path, overwrite)?)
+            // What a link leads to is replaced, not the link.
+            let link = fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink());
+            let real = if link { fs::canonicalize(path).ok() } else { None };
+            let real = real.unwrap_or_else(|| path.to_owned());
+            Target::File(Pending::create(&real, overwrite)?)
         };
         Ok(Self { format, target })
     }

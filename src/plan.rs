@@ -75,7 +75,7 @@ impl fmt::Display for Plan {
         writeln!(f, "keys      {keys} of 8 bytes in {} batches", batches.len())?;
         let sums = [("Σv²", needs.squares), ("ΣL Σv·L", needs.logs), ("Σ√v", needs.roots)];
         let sums: Vec<&str> = sums.iter().filter(|(_, needed)| *needed).map(|(name, _)| *name).collect();
-        writeln!(f, "sums      n Σv Σi·v {}", sums.join(" "))?;
+        writeln!(f, "{}", format!("sums      n Σv Σi·v {}", sums.join(" ")).trim_end())?;
         write!(f, "metrics   {}", metrics.join(" "))
     }
 }

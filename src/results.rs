@@ -68,6 +68,19 @@ pub struct Results {
     pub group_columns: usize,
 }
 
+/// Refuses group columns that have the name of a result column.
+pub fn refuse_clashes(group_fields: &[Field], metrics: &[Metric]) -> Result<()> {
+    let result =
+        |name: &str| columns::FIXED.iter().any(|c| c.name == name) || metrics.iter().any(|m| m.name == name);
+    match group_fields.iter().find(|field| result(field.name())) {
+        None => Ok(()),
+        Some(clash) => Err(Error::Usage(format!(
+            "the group column `{}` has the name of a result column; rename it in the input or leave it out of --by",
+            clash.name()
+        ))),
+    }
+}
+
 /// Builds the table.
 pub fn table(
     group_fields: &[Field],
@@ -80,21 +93,14 @@ pub fn table(
     let mut fields: Vec<Field> = group_fields.to_vec();
     let mut arrays = group_columns;
     let mut add = |name: &str, doc: &Doc, array: ArrayRef| {
-        if let Some(clash) = fields.iter().take(group_fields.len()).find(|f| f.name() == name) {
-            return Err(Error::Usage(format!(
-                "the group column `{}` has the name of a result column; rename it in the input or leave it out of --by",
-                clash.name()
-            )));
-        }
         fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(metadata(doc)));
         arrays.push(array);
-        Ok(())
     };
     for column in columns::FIXED {
-        add(column.name, &column.doc, (column.array)(rows, decimals))?;
+        add(column.name, &column.doc, (column.array)(rows, decimals));
     }
     for (i, metric) in metrics.iter().enumerate() {
-        add(&metric.name, metric.doc, metric_array(rows, i, metric.kind))?;
+        add(&metric.name, metric.doc, metric_array(rows, i, metric.kind));
     }
     let schema = Schema::new_with_metadata(fields, provenance);
     let table = RecordBatch::try_new(Arc::new(schema), arrays).map_err(Error::arrow("build the result"))?;

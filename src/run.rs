@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::analyze::{Analysis, Context, analyze};
+use crate::analyze::{Analysis, analyze};
 use crate::cli::{
     AnalyzeArgs, Cli, Color, Command, CompletionsArgs, InspectArgs, InspectFormat, ManArgs, Manners,
     MetricsArgs, MetricsFormat,
 };
 use crate::error::{Error, Result};
 use crate::generate::{self, GenerateArgs};
+use crate::ingest::Context;
 use crate::inspect::{self, inspect};
 use crate::output::{Output, print, table::Look};
 use crate::progress::Progress;
@@ -53,7 +54,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
     let manners = &cli.manners;
     match &cli.command {
         Command::Analyze(args) => run_analyze(manners, args, tell),
-        Command::Inspect(args) => run_inspect(args),
+        Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
         Command::Generate(args) => run_generate(manners, args, tell),
         Command::Completions(args) => run_completions(args),
@@ -93,12 +94,18 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     Ok(())
 }
 
-fn run_inspect(args: &InspectArgs) -> Result<()> {
-    let report = inspect(&args.input.options()?, &interrupted)?;
+fn run_inspect(manners: &Manners, args: &InspectArgs) -> Result<()> {
+    let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let report = inspect(&args.input.options()?, &context);
+    progress.finish();
+    let report = report?;
     print(&match args.format {
         InspectFormat::Table => inspect::text(&report),
         InspectFormat::Json => inspect::json(&report),
-    })
+    })?;
+    // What could be read is told; that something could not is an error all the same.
+    report.unreadable.into_iter().next().map_or(Ok(()), Err)
 }
 
 fn run_metrics(args: &MetricsArgs) -> Result<()> {

@@ -181,7 +181,8 @@ fn parquet_tells_where_its_numbers_come_from() {
     let input = |week: u64| {
         json!({
             "name": format!("week={week}/p.parquet"), "rows": 2, "bytes": fs::metadata(&one).unwrap().len(),
-            "amount": "value", "owner": "Address", "group": ["week"],
+            "amount": "value", "owner": "Address",
+            "group": [{ "role": "snapshot", "name": "week", "from": "folder" }],
         })
     };
     assert_eq!(entry("plain.parquet", "concentra.inputs"), json!([input(1), input(2)]));

@@ -1,6 +1,7 @@
 //! Files as found in the wild: the right numbers, or the right error.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use arrow::array::AsArray;
@@ -13,7 +14,8 @@ use crate::shell::{Shell, read};
 /// The folder of real data; loudly none.
 fn real(below: &str) -> Option<PathBuf> {
     let Some(root) = std::env::var_os("CONCENTRA_REAL_DATA") else {
-        eprintln!("SKIPPED: set CONCENTRA_REAL_DATA to test {below}");
+        // Straight to stderr: libtest would keep it to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: set CONCENTRA_REAL_DATA to test {below}");
         return None;
     };
     let path = PathBuf::from(root).join(below);

@@ -10,6 +10,7 @@ mod cli_options;
 mod cli_output;
 mod cli_process;
 mod cli_real;
+mod cli_unusual;
 mod combine;
 mod docs;
 mod encodings;

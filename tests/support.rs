@@ -10,7 +10,8 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, UInt64Type};
-use concentra::analyze::{Analysis, Context};
+use concentra::analyze::Analysis;
+use concentra::ingest::Context;
 use concentra::metrics::{Extras, Kind, catalog};
 use concentra::moments::Fraction;
 use concentra::options::{By, Options};

@@ -32,7 +32,7 @@ fn partition<T: Send>(
     groups: &Groups,
     files: &[InputFile],
     wanted: impl Fn(u32) -> bool + Sync,
-    visit: impl Fn(&mut dyn Iterator<Item = (u32, u64, At)>) -> Result<T> + Sync,
+    visit: impl Fn(&mut dyn Iterator<Item = (u32, u64, At)>) -> Result<T, (At, Error)> + Sync,
 ) -> Result<Vec<T>> {
     let hasher = hashbrown::DefaultHashBuilder::default();
     let mut rows: Vec<(u64, u32, At)> = Vec::new();
@@ -70,11 +70,20 @@ fn partition<T: Send>(
     let borders: Vec<usize> =
         (0..=PARTITIONS).map(|s| rows.partition_point(|&(hash, _, _)| share(hash) < s)).collect();
     let shares: Vec<&[(u64, u32, At)]> = borders.windows(2).map(|b| &rows[b[0]..b[1]]).collect();
-    let visited: Vec<Result<T>> = shares
+    let visited: Vec<Result<T, (At, Error)>> = shares
         .into_par_iter()
         .map(|rows| visit(&mut rows.iter().map(|&(hash, id, at)| (id, hash, at))))
         .collect();
-    visited.into_iter().collect()
+    // Shares depend on the hash: the error told is the one that comes first in the order of files and rows.
+    let (mut done, mut first) = (Vec::with_capacity(visited.len()), None::<(At, Error)>);
+    for share in visited {
+        match share {
+            Ok(share) => done.push(share),
+            Err(error) if first.as_ref().is_none_or(|first| error.0 < first.0) => first = Some(error),
+            Err(_) => {}
+        }
+    }
+    first.map_or(Ok(done), |(_, error)| Err(error))
 }
 
 fn owner_of(chunks: &[Chunk], at: At) -> &[u8] {
@@ -101,7 +110,7 @@ pub fn merge(
         for (id, hash, at) in rows {
             let (chunk, part) = locate(chunks, at);
             let row = at.2 as usize;
-            let refuse = |problem| place_error(chunk, part, row, files, problem);
+            let refuse = |problem| (at, place_error(chunk, part, row, files, problem));
             let (amount, whole) = amount_of(&part.amounts, row, groups.units[id as usize]).map_err(refuse)?;
             let same = |&i: &u32| {
                 holdings[i as usize].0 == id && owner_of(chunks, firsts[i as usize].1) == owner_of(chunks, at)

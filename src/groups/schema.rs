@@ -120,7 +120,7 @@ impl GroupSchema {
         let Ok(columns) = self.columns_of(&[key.into()]) else { return "?".into() };
         let shown = self.fields.iter().zip(columns).filter_map(|(field, column)| {
             let text = convert(&column, &DataType::Utf8).ok().filter(|text| text.is_valid(0))?;
-            Some(format!("{}={}", field.name(), text.as_string::<i32>().value(0)))
+            Some(printable(&format!("{}={}", field.name(), text.as_string::<i32>().value(0))))
         });
         let shown: Vec<String> = shown.collect();
         if self.fields.is_empty() {
@@ -212,9 +212,30 @@ fn shown(column: &ArrayRef) -> Result<ArrayRef> {
     let mut text = StringBuilder::new();
     for row in 0..column.len() {
         let value = column.is_valid(row).then(|| formatter.value(row).to_string());
-        text.append_option(value.map(|v| v.strip_suffix("T00:00:00").map(str::to_owned).unwrap_or(v)));
+        text.append_option(value.map(midnight));
     }
     Ok(Arc::new(text.finish()))
+}
+
+/// A time that is a midnight is a date; that of a zone is one where the zone is UTC.
+fn midnight(time: String) -> String {
+    let date = time.strip_suffix("T00:00:00Z").or_else(|| time.strip_suffix("T00:00:00"));
+    date.map(str::to_owned).unwrap_or(time)
+}
+
+/// Text without control characters, which would break lines or colour terminals.
+pub fn printable(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars().fold(String::new(), |mut out, c| {
+        if c.is_control() {
+            out.extend(c.escape_default())
+        } else {
+            out.push(c)
+        }
+        out
+    })
 }
 
 /// The column of a projected batch that holds a column of the file.

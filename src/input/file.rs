@@ -84,7 +84,10 @@ impl InputFile {
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|e| damaged(&self.source, Some(Arc::new(e))))?;
-        Ok(batches.map(|batch| batch.map_err(|e| damaged(&self.source, Some(Arc::new(e))))))
+        let mut batches = batches;
+        let next = move || batches.next().transpose().map_err(|e| damaged(&self.source, Some(Arc::new(e))));
+        let mut next = next;
+        Ok(std::iter::from_fn(move || guard(&self.source, &mut next).transpose()))
     }
 
     /// Whether concentra wrote it as a result.

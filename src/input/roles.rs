@@ -141,6 +141,8 @@ pub fn encoding(data_type: &DataType) -> Option<Encoding> {
         T::Utf8 | T::LargeUtf8 | T::Utf8View => Some(Encoding::Text),
         T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Some(Encoding::Number),
         t if t.is_integer() => Some(Encoding::Number),
+        // A column of nothing but nulls: it says whose name it has, and is passed over for any other.
+        T::Null => Some(Encoding::Double),
         t if t.is_floating() => Some(Encoding::Double),
         _ => None,
     }

@@ -11,19 +11,37 @@ const IN_FULL: usize = 3;
 
 /// To read: a few files in full, many a line each.
 pub fn text(report: &Report) -> String {
-    if report.files.len() > IN_FULL {
-        return lines(report);
+    let mut text = if report.files.len() > IN_FULL {
+        lines(report)
+    } else {
+        report.files.iter().map(full).collect::<Vec<_>>().join("\n")
+    };
+    if let Some(verdict) = &report.together {
+        text += &format!("\nall together: analyze {}\n", told(verdict));
     }
-    let files: Vec<String> = report.files.iter().map(full).collect();
-    files.join("\n")
+    text
+}
+
+fn told(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Measures { groups, by } => format!("measures {}, {by}", plural(*groups, "group")),
+        Verdict::Refuses(why) => format!("refuses: {why}"),
+    }
+}
+
+fn plural(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn full(file: &FileReport) -> String {
     let mut text = format!("{}\n", file.file);
     let _ = writeln!(
         text,
-        "  {} rows in {} row groups, {} bytes, written by {}",
-        file.rows, file.row_groups, file.bytes, file.written_by
+        "  {} in {}, {} bytes, written by {}",
+        plural(file.rows, "row"),
+        plural(file.row_groups, "row group"),
+        file.bytes,
+        file.written_by
     );
     text += "  columns\n";
     let width = file.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
@@ -44,10 +62,7 @@ fn full(file: &FileReport) -> String {
             let _ = writeln!(text, "    {:<17} {low}\n    {:<17} {high}", "smallest", "largest");
         }
     }
-    text + &match &file.verdict {
-        Verdict::Measures(what) => format!("  analyze measures {what}\n"),
-        Verdict::Refuses(why) => format!("  analyze refuses: {why}\n"),
-    }
+    text + &format!("  analyze {}\n", told(&file.verdict))
 }
 
 fn lines(report: &Report) -> String {
@@ -61,7 +76,7 @@ fn lines(report: &Report) -> String {
             file.content.as_ref().and_then(of).map_or("–".to_owned(), |n| n.to_string())
         };
         let verdict = match &file.verdict {
-            Verdict::Measures(_) => "measures",
+            Verdict::Measures { .. } => "measures",
             Verdict::Refuses(why) => {
                 match refusals.iter_mut().find(|(reason, _)| reason == why) {
                     Some((_, files)) => files.push(&file.name),
@@ -131,16 +146,21 @@ pub fn json(report: &Report) -> String {
             );
             object
         });
-        let (measures, told) = match &file.verdict {
-            Verdict::Measures(what) => (true, what),
-            Verdict::Refuses(why) => (false, why),
-        };
         json!({
             "file": file.file, "name": file.name, "bytes": file.bytes, "rows": file.rows, "row_groups": file.row_groups,
             "written_by": file.written_by, "columns": columns, "roles": roles, "amounts": content,
-            "analyze": { "measures": measures, "says": told },
+            "analyze": verdict(&file.verdict),
         })
     };
     let files: Vec<Value> = report.files.iter().map(file).collect();
-    format!("{:#}\n", json!({ "files": files }))
+    let unreadable: Vec<String> = report.unreadable.iter().map(ToString::to_string).collect();
+    let together = report.together.as_ref().map(verdict);
+    format!("{:#}\n", json!({ "files": files, "unreadable": unreadable, "together": together }))
+}
+
+fn verdict(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Measures { groups, by } => json!({ "measures": true, "groups": groups, "says": by }),
+        Verdict::Refuses(why) => json!({ "measures": false, "groups": null, "says": why }),
+    }
 }

@@ -1,11 +1,13 @@
 //! A table to read: few groups stand side by side with every metric, many groups one below the other.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
 use super::text::plain;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::groups::schema::printable;
+use crate::metrics::{Extras, catalog};
 use crate::results::Results;
 
 /// How a table looks.
@@ -31,7 +33,7 @@ const HIDDEN: &[&str] = &["lorenz", "total_f64"];
 
 /// Renders a table with a final line break.
 pub fn render(results: &Results, look: &Look) -> Result<String> {
-    let view = View { batch: plain(results, false)?, keys: results.group_columns, look: *look };
+    let mut view = View { batch: plain(results, false)?, keys: results.group_columns, look: *look };
     if view.batch.num_rows() == 0 {
         return Ok("no groups\n".to_owned());
     }
@@ -45,6 +47,14 @@ pub fn render(results: &Results, look: &Look) -> Result<String> {
     let all = columns.len();
     let mut lines = view.one_below_the_other(&columns, false);
     if !view.fits(&lines) {
+        lines = view.one_below_the_other(&columns, true);
+    }
+    // A table of keys alone says nothing: make them one column where they leave no room for a few metrics.
+    if view.keys > 1
+        && !view.fits(&view.one_below_the_other(&columns[..columns.len().min(view.keys + 4)], true))
+    {
+        view = view.stacked()?;
+        columns = view.headline();
         lines = view.one_below_the_other(&columns, true);
     }
     while !view.fits(&lines) && columns.len() > view.keys + 1 {
@@ -107,14 +117,31 @@ impl View {
         lines(&table)
     }
 
-    /// The columns that many groups show: the chosen metrics, or the telling ones.
+    /// The columns that many groups show: the chosen metrics, or the telling ones and those that the user added.
     fn headline(&self) -> Vec<usize> {
         let fixed = self.keys + crate::results::columns::FIXED.len();
         let named = |name: &&str| (self.keys..self.batch.num_columns()).find(|&i| self.name(i) == *name);
         let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
-        let chosen =
-            (fixed..self.batch.num_columns()).filter(|&i| self.look.chosen && self.name(i) != "lorenz");
+        let standard: Vec<String> = catalog(&Extras::default()).into_iter().map(|m| m.name).collect();
+        let asked = |i: usize| self.look.chosen || !standard.iter().any(|name| name == self.name(i));
+        let chosen = (fixed..self.batch.num_columns()).filter(|&i| asked(i) && self.name(i) != "lorenz");
         (0..self.keys).chain(telling).chain(chosen).collect()
+    }
+
+    /// The group columns as one, for narrow terminals: what a group has of them, side by side.
+    fn stacked(self) -> Result<Self> {
+        let keys = self.keys;
+        let column = self.batch.columns()[..keys].to_vec();
+        let text = (0..self.batch.num_rows()).map(|g| {
+            let present = column.iter().filter(|c| c.is_valid(g)).map(|c| key_text(c, g, true));
+            Some(present.collect::<Vec<_>>().join(" "))
+        });
+        let text: ArrayRef = std::sync::Arc::new(StringArray::from_iter(text));
+        let columns = [text].into_iter().chain(self.batch.columns()[keys..].iter().cloned());
+        let names = ["group"].into_iter().chain((keys..self.batch.num_columns()).map(|i| self.name(i)));
+        let batch =
+            RecordBatch::try_from_iter(names.zip(columns)).map_err(Error::arrow("show the result"))?;
+        Ok(Self { batch, keys: 1, look: self.look })
     }
 
     fn one_below_the_other(&self, columns: &[usize], short: bool) -> Vec<String> {
@@ -184,7 +211,7 @@ fn shown(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) {
         return "–".to_owned();
     }
-    arrow::util::display::array_value_to_string(column, row).unwrap_or_default()
+    printable(&arrow::util::display::array_value_to_string(column, row).unwrap_or_default())
 }
 
 /// A value with all its digits, thousands apart in counts.

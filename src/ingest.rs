@@ -1,0 +1,299 @@
+//! From paths to keys side by side by group: input → columns → groups.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use crate::engine::{self, Measured};
+use crate::error::{Error, Result};
+use crate::groups::chunk::{self, Chunk, Task};
+use crate::groups::schema::GroupSchema;
+use crate::groups::{self, Column, Groups};
+use crate::input::file::InputFile;
+use crate::input::roles::{self, Encoding, KeyColumn, KeySource, Roles};
+use crate::input::{Source, discover};
+use crate::numbers::wide::U320;
+use crate::options::{Options, Snapshot};
+use crate::progress::Progress;
+use crate::record::{Recorder, Stage};
+use crate::results;
+
+/// The opened files and what their columns are.
+pub struct Ingest {
+    /// By name.
+    pub files: Vec<InputFile>,
+    /// Of each file.
+    pub roles: Vec<Roles>,
+    /// The group columns of all files.
+    pub schema: GroupSchema,
+    notes: Vec<String>,
+}
+
+/// What an analysis may look at while it runs.
+pub struct Context<'a> {
+    /// Takes what ran where.
+    pub recorder: &'a Recorder,
+    /// Whether the user wants to stop.
+    pub interrupted: &'a (dyn Fn() -> bool + Sync),
+    /// Shows how far the work is.
+    pub progress: &'a Progress,
+}
+
+/// All rows in their groups.
+pub struct Gathered {
+    /// The groups.
+    pub groups: Groups,
+    /// Their keys and totals.
+    pub column: Column,
+    tasks: Vec<Task>,
+}
+
+impl Ingest {
+    /// Opens the files behind the paths and finds out what their columns are. No page is read.
+    pub fn open(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
+        let (sources, notes) = discover(&options.paths, interrupted)?;
+        Ok(Self { notes, ..Self::of(sources, options)? })
+    }
+
+    /// The same for files that are found already.
+    pub fn of(sources: Vec<Source>, options: &Options) -> Result<Self> {
+        let opened: Vec<Result<(InputFile, Roles)>> =
+            sources.into_par_iter().map(|source| open(source, options)).collect();
+        let (files, roles): (Vec<_>, Vec<_>) =
+            opened.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let schema = GroupSchema::unite(&files, &roles);
+        Ok(Self { files, roles, schema, notes: vec![] })
+    }
+
+    /// Reads all rows into their groups.
+    pub fn gather(&self, options: &Options, context: &Context<'_>) -> Result<Gathered> {
+        let tasks = self.tasks();
+        context.progress.start("reading", self.files.iter().map(InputFile::rows).sum());
+        let chunks = self.read(&tasks, options, context)?;
+        let mut groups = groups::unite(&chunks, &self.schema)?;
+        let rows: u64 = groups.counts.iter().map(|c| c.rows).sum();
+        let gather = || groups::gather(chunks, &mut groups, options.owners, &self.files);
+        let column = context.recorder.time(Stage::Group, "all", rows, 0, gather)?;
+        Ok(Gathered { groups, column, tasks })
+    }
+
+    /// What to read, in the order of files and rows.
+    fn tasks(&self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for (file, input) in self.files.iter().enumerate() {
+            let mut first_row = 0;
+            if input.row_groups().len() == 0 {
+                tasks.push(Task { file, row_group: None, first_row });
+            }
+            for (row_group, rows) in input.row_groups().enumerate() {
+                tasks.push(Task { file, row_group: Some(row_group), first_row });
+                first_row += rows as u64;
+            }
+        }
+        tasks
+    }
+
+    /// Reads tasks in parallel. The error returned is that of the first task in order that fails.
+    fn read(&self, tasks: &[Task], options: &Options, context: &Context<'_>) -> Result<Vec<Chunk>> {
+        let failed = AtomicUsize::new(usize::MAX);
+        let chunks: Vec<Option<Result<Chunk>>> = tasks
+            .par_iter()
+            .enumerate()
+            .map(|(i, task)| {
+                if i > failed.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let chunk = self.read_one(task, options, context);
+                if chunk.is_err() {
+                    failed.fetch_min(i, Ordering::Relaxed);
+                }
+                Some(chunk)
+            })
+            .collect();
+        // A task is only left out after one before it failed, so the error comes first.
+        chunks.into_iter().flatten().collect()
+    }
+
+    fn read_one(&self, task: &Task, options: &Options, context: &Context<'_>) -> Result<Chunk> {
+        let (file, roles) = (&self.files[task.file], &self.roles[task.file]);
+        let roots = chunk::projection(&self.schema, task.file, roles, options);
+        let (rows, bytes) = match task.row_group {
+            Some(group) => (file.row_groups().nth(group).unwrap_or(0), file.column_bytes(group, &roots)),
+            None => (0, 0),
+        };
+        let read = || chunk::read(task, file, roles, &self.schema, options, context.interrupted);
+        let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
+        context.progress.add(rows as u64);
+        chunk
+    }
+
+    /// Reads the exact amounts of undecided groups again and decides their counts. All at once: one group's rows may
+    /// lie anywhere.
+    pub fn settle(
+        &self,
+        gathered: &Gathered,
+        undecided: &mut [(usize, Measured)],
+        options: &Options,
+        context: &Context<'_>,
+    ) -> Result<()> {
+        let Gathered { groups, column, tasks } = gathered;
+        let mut wanted = vec![false; groups.keys.len()];
+        undecided.iter().for_each(|&(id, _)| wanted[id] = true);
+        let (mut again, mut of_task) = (Vec::new(), Vec::new());
+        for (task, global) in tasks.iter().zip(&groups.of_task) {
+            if global.iter().any(|&id| wanted[id as usize]) {
+                again.push(*task);
+                of_task.push(global.clone());
+            }
+        }
+        let chunks = self.read(&again, options, context)?;
+        let part = Groups { of_task, keys: vec![], counts: vec![], units: groups.units.clone(), cut: vec![] };
+        let work = || groups::exact_amounts(&chunks, &part, options.owners, &self.files, &wanted);
+        let mut exact = context.recorder.time(Stage::Ties, "all", undecided.len() as u64, 0, work)?;
+        for (id, measured) in undecided {
+            let mut amounts = exact.remove(&(*id as u32)).unwrap_or_default();
+            let total = amounts.iter().fold(U320::ZERO, |sum, &a| sum + U320::from(a));
+            if total != column.totals[*id].amount {
+                return Err(Error::Group {
+                    group: self.schema.show(&groups.keys[*id]),
+                    problem: "its amounts changed between two reads".into(),
+                    remedy: "run again when the files are no longer written to".into(),
+                });
+            }
+            engine::settle(measured, &mut amounts);
+        }
+        Ok(())
+    }
+
+    /// What the files themselves give reason to say.
+    pub fn warnings(&self, options: &Options) -> Vec<String> {
+        let mut warnings = self.notes.clone();
+        let rows: u64 = self.files.iter().map(InputFile::rows).sum();
+        let empty: Vec<&str> =
+            self.files.iter().filter(|f| f.rows() == 0).map(|f| f.source.shown.as_str()).collect();
+        if rows == 0 {
+            warnings.push("the input has no rows".into());
+        } else if !empty.is_empty() {
+            warnings.push(format!("{} no rows", have(&empty, empty.len())));
+        }
+        let doubles: Vec<String> = self
+            .files
+            .iter()
+            .zip(&self.roles)
+            .filter_map(|(file, roles)| {
+                let exact = roles.exact_instead.as_ref()?;
+                let double = file.schema().field(roles.amount).name();
+                Some(format!(
+                    "{}: amounts are taken from the double `{double}` although `{exact}` is exact",
+                    file.source.shown
+                ))
+            })
+            .collect();
+        warnings.extend(some(&doubles));
+        let stems = self.roles.iter().filter(|r| r.keys.iter().any(|k| k.source == KeySource::Stem)).count();
+        if stems > 1 && options.snapshot == Snapshot::Auto {
+            warnings.push(format!(
+                "{stems} files have no snapshot column: each file's name is its snapshot; if they are parts of one \
+                 table, pool them with --snapshot none"
+            ));
+        }
+        warnings
+    }
+
+    /// Each file's roles in words.
+    pub fn describe(&self) -> Vec<String> {
+        let describe = |(file, roles): (&InputFile, &Roles)| {
+            let name = |column: usize| file.schema().field(column).name().as_str();
+            let mut text =
+                format!("{}: {} rows, amount `{}`", file.source.shown, file.rows(), name(roles.amount));
+            text += match roles.encoding {
+                Encoding::Binary => " (32 bytes)",
+                Encoding::Text => " (text)",
+                Encoding::Number => " (numbers)",
+                Encoding::Double => " (doubles)",
+            };
+            if let Some(owner) = roles.owner {
+                text += &format!(", owner `{}`", name(owner));
+            }
+            let keys: Vec<String> = roles
+                .keys
+                .iter()
+                .map(|key| match key.source {
+                    KeySource::Column(_) => format!("`{}`", key.name),
+                    KeySource::Hive(_) => format!("`{}` (folder)", key.name),
+                    KeySource::Stem => format!("`{}` (file name)", key.name),
+                })
+                .collect();
+            if keys.is_empty() { text } else { format!("{text}, groups by {}", keys.join(", ")) }
+        };
+        self.files.iter().zip(&self.roles).map(describe).collect()
+    }
+
+    /// What a result file says of its making: only what decides its numbers.
+    pub fn provenance(&self, options: &Options) -> HashMap<String, String> {
+        let inputs: Vec<serde_json::Value> = self
+            .files
+            .iter()
+            .zip(&self.roles)
+            .map(|(file, roles)| {
+                let name = |column: usize| file.schema().field(column).name().clone();
+                let key = |key: &KeyColumn| {
+                    let from = match key.source {
+                        KeySource::Column(_) => "column",
+                        KeySource::Hive(_) => "folder",
+                        KeySource::Stem => "file name",
+                    };
+                    serde_json::json!({ "role": key.role(options), "name": key.name, "from": from })
+                };
+                let keys: Vec<_> = roles.keys.iter().map(key).collect();
+                serde_json::json!({
+                    "name": file.source.name, "rows": file.rows(), "bytes": file.bytes,
+                    "amount": name(roles.amount), "owner": roles.owner.map(name), "group": keys,
+                })
+            })
+            .collect();
+        let options: serde_json::Map<_, _> =
+            options.provenance().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        HashMap::from([
+            ("concentra.schema_version".into(), results::SCHEMA_VERSION.into()),
+            ("concentra.version".into(), env!("CARGO_PKG_VERSION").into()),
+            ("concentra.options".into(), serde_json::Value::Object(options).to_string()),
+            ("concentra.inputs".into(), serde_json::Value::Array(inputs).to_string()),
+        ])
+    }
+}
+
+fn open(source: Source, options: &Options) -> Result<(InputFile, Roles)> {
+    let file = InputFile::open(source)?;
+    if file.is_result() && options.amount.is_none() {
+        return Err(Error::Schema {
+            file: file.source.shown,
+            problem: "this is a result of concentra, not a snapshot; keep results out of the folder, or name a column \
+                      with --amount"
+                .into(),
+        });
+    }
+    let roles = roles::assign(&file.source, file.schema(), options)?;
+    Ok((file, roles))
+}
+
+/// `a has`, `a and b have`, `a and 3 others have`, of `all` that are named by their first two at most.
+pub fn have<S: AsRef<str>>(names: &[S], all: usize) -> String {
+    match names {
+        [one] => format!("{} has", one.as_ref()),
+        [a, b] if all == 2 => format!("{} and {} have", a.as_ref(), b.as_ref()),
+        [first, ..] => format!("{} and {} others have", first.as_ref(), all - 1),
+        [] => String::new(),
+    }
+}
+
+/// The first few, and how many more.
+fn some(messages: &[String]) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let mut out: Vec<String> = messages.iter().take(SHOWN).cloned().collect();
+    if messages.len() > SHOWN {
+        out.push(format!("… and the same for {} more files", messages.len() - SHOWN));
+    }
+    out
+}
