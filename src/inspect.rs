@@ -178,7 +178,7 @@ fn look(file: &InputFile, options: &Options, context: &Context<'_>) -> Result<Fi
 
 /// Does what `analyze` does before it computes.
 fn rehearse(sources: Vec<Source>, options: &Options, context: &Context<'_>) -> Result<Verdict> {
-    let prefix = (sources.len() == 1).then(|| format!("{}: ", sources[0].shown)).unwrap_or_default();
+    let prefix = if sources.len() == 1 { format!("{}: ", sources[0].shown) } else { Default::default() };
     let rehearsal = Ingest::of(sources, options).and_then(|ingest| {
         refuse_clashes(&ingest.schema.fields, &catalog(&Extras::default()))?;
         let groups = ingest.gather(options, context)?.groups.keys.len() as u64;
