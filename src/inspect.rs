@@ -284,10 +284,10 @@ fn content(file: &InputFile, roles: Roles, options: &Options, context: &Context<
             let dropped = content.take_amounts(&column, first_row, options.negatives == Negatives::Drop);
             // An owner column of a type that no owner has is no owner column.
             let batch_owners = owner.and_then(|column| owner::decode(&find(column)).ok());
-            for row in 0..batch.num_rows() {
+            for (row, dropped) in dropped.into_iter().enumerate() {
                 let key = keys.as_ref().map_or(&[][..], |keys| keys.row(row).data());
                 groups.insert([hashers[0].hash_one(key), hashers[1].hash_one(key)]);
-                let Some(batch_owners) = batch_owners.as_ref().filter(|_| !dropped[row]) else { continue };
+                let Some(batch_owners) = batch_owners.as_ref().filter(|_| !dropped) else { continue };
                 if batch_owners.is_null(row) {
                     *content.null_owners.get_or_insert(0) += 1;
                 } else {
