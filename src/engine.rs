@@ -11,6 +11,10 @@ use crate::numbers::wide::{U320, U384};
 use crate::record::{Recorder, Stage};
 use ruint::aliases::U256;
 
+mod ranges;
+
+pub use ranges::cut;
+
 /// The exact total of a group's amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Total {
@@ -57,7 +61,7 @@ pub fn measure<B: Backend>(
     let task = format!("batch {index}");
     let (n, bytes) = (keys.len() as u64, size_of_val(keys) as u64);
 
-    let sorted = recorder.time(Stage::Sort, &task, n, bytes, || backend.sort(keys, offsets))?;
+    let sorted = recorder.time(Stage::Sort, &task, n, bytes, || backend.sort(keys, offsets, needs))?;
     let sums = recorder.time(Stage::Reduce, &task, n, bytes, || backend.reduce(&sorted, needs))?;
     let groups: Vec<Group<'_>> = totals
         .iter()

@@ -1,0 +1,79 @@
+//! The engine's answers are the same on the CPU and on every adapter.
+
+use concentra::cpu::Cpu;
+use concentra::engine::{self, Batch, Measured, Total};
+use concentra::gpu::Gpu;
+use concentra::gpu::device::Setup;
+use concentra::metrics;
+use concentra::moments::{Ask, Needs};
+use concentra::numbers::key::{self, Key};
+use concentra::numbers::wide::U320;
+use concentra::record::Recorder;
+
+use crate::devices::tested;
+
+/// Numbers that look random, the same in every run.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    /// A key of any magnitude below 2^bits.
+    pub(crate) fn key(&mut self, bits: u64) -> Key {
+        let wanted = 1 + self.next() % bits;
+        let mantissa = (self.next() >> 8) | 1 << 55;
+        let key = if wanted <= 56 { mantissa >> (56 - wanted) } else { mantissa | (wanted - 56) << 56 };
+        key.max(1)
+    }
+}
+
+/// Measures groups of these keys with all metrics.
+pub(crate) fn measure<B: concentra::backend::Backend>(
+    backend: &B,
+    groups: &[Vec<Key>],
+    cut: usize,
+) -> concentra::Result<Vec<Measured>> {
+    let metrics = metrics::catalog(&Default::default());
+    let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).collect();
+    let totals: Vec<Total> = groups
+        .iter()
+        .map(|keys| Total {
+            amount: keys.iter().fold(U320::ZERO, |sum, &k| sum + U320::from(key::value(k))),
+            exact: keys.len() % 2 == 0,
+        })
+        .collect();
+    let mut keys = groups.concat();
+    let mut offsets = vec![0];
+    offsets.extend(groups.iter().scan(0, |sum, keys| {
+        *sum += keys.len();
+        Some(*sum)
+    }));
+    let (offsets, ranges) = engine::cut(&mut keys, &offsets, cut);
+    let batch =
+        Batch { index: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
+    engine::measure(backend, batch, Needs::ALL, &asks, &Recorder::default())
+}
+
+#[test]
+fn small() {
+    let mut random = Random(1);
+    let groups: Vec<Vec<Key>> = [1, 2, 0, 100, 1024, 1025, 5000, 20000, 16]
+        .iter()
+        .map(|&n| (0..n).map(|_| random.key(100)).collect())
+        .collect();
+    let expected = measure(&Cpu, &groups, usize::MAX).unwrap();
+    for adapter in tested() {
+        let gpu = Gpu::open(&adapter, Setup::default()).unwrap();
+        let t = std::time::Instant::now();
+        let got = measure(&gpu, &groups, gpu.largest_segment()).unwrap();
+        eprintln!("{} {:?} {:#?}", adapter.name(), t.elapsed(), gpu.take_counters());
+        for (g, (a, b)) in expected.iter().zip(&got).enumerate() {
+            assert_eq!(a, b, "group {g}");
+        }
+    }
+}
