@@ -43,34 +43,13 @@ fn sort_slots(thread: u32, size: u32) {
     }
 }
 
-// The sums of one round: of amounts, of squares, of logarithms and roots.
-fn flush(run: Narrow, e: u32, round: u32, lane: u32) {
+// The first sum of a round. They sum amounts, then squares, then logarithms and roots.
+fn sum_of(round: u32) -> u32 {
     switch round {
-        case 0u: {
-            add_shifted(lane, vec4<u32>(run.amount, 0u, 0u), e);
-            add_shifted(lane + 2u * (RANKED - AMOUNT), run.ranked, e);
-        }
-        case 1u: {
-            add_shifted(lane, run.squares, 2u * e);
-        }
-        default: {
-            add_shifted(lane, vec4<u32>(run.logs, 0u, 0u), 0u);
-            add_shifted(lane + 2u * (PRODUCTS - LOGS), run.products, e);
-            add_shifted(lane + 2u * (ROOTS - LOGS), run.roots, 0u);
-        }
-    }
-}
-
-// Four threads a segment write what the round summed.
-fn write_round(sum: u32, round: u32, lane: u32, to: u32) {
-    switch round * 4u + sum {
-        case 0u: { write_words(lane, to + AMOUNT, RANKED - AMOUNT); }
-        case 1u: { write_words(lane + 2u * (RANKED - AMOUNT), to + RANKED, SQUARES - RANKED); }
-        case 4u: { write_words(lane, to + SQUARES, LOGS - SQUARES); }
-        case 8u: { write_words(lane, to + LOGS, PRODUCTS - LOGS); }
-        case 9u: { write_words(lane + 2u * (PRODUCTS - LOGS), to + PRODUCTS, ROOTS - PRODUCTS); }
-        case 10u: { write_words(lane + 2u * (ROOTS - LOGS), to + ROOTS, FIRST - ROOTS); }
-        default: {}
+        case 0u: { return 0u; }
+        case 1u: { return 2u; }
+        case 2u: { return 3u; }
+        default: { return SUMS; }
     }
 }
 
@@ -131,21 +110,28 @@ fn pack(
         if (round == 2u) {
             needs = params.needs & (NEEDS_LOGS | NEEDS_ROOTS);
         }
+        let first = sum_of(round);
+        let last = sum_of(round + 1u);
         var run = Narrow();
         var e = 0u;
-        for (var i = 0u; i < end; i += 1u) {
-            let key = vec2<u32>(slot_lo[thread * 4u + i], slot_hi[thread * 4u + i]);
-            if (exponent_of(key) != e) {
-                flush(run, e, round, mine * SEGMENT_LANES);
+        for (var i = 0u; i <= end; i += 1u) {
+            let slot = min(thread * 4u + i, SLOTS - 1u);
+            let key = vec2<u32>(slot_lo[slot], slot_hi[slot]);
+            if (i == end || exponent_of(key) != e) {
+                flush(run, e, first, last, mine * SEGMENT_LANES);
                 run = Narrow();
                 e = exponent_of(key);
             }
-            run = with_key(run, key, ranked + i + 1u, needs);
+            if (i < end) {
+                run = with_key(run, key, ranked + i + 1u, needs);
+            }
         }
-        flush(run, e, round, mine * SEGMENT_LANES);
         workgroupBarrier();
-        if (written < block.y) {
-            write_round(thread & 3u, round, written * SEGMENT_LANES, (block.x + written) * RECORD);
+        // Four threads a segment write what the round summed.
+        let sum = first + (thread & 3u);
+        if (written < block.y && sum < last) {
+            let lane = written * SEGMENT_LANES + 2u * (word_of(sum) - word_of(first));
+            write_sum(sum, lane, (block.x + written) * RECORD);
         }
         workgroupBarrier();
     }

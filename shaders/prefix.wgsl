@@ -25,19 +25,7 @@ fn prefix(
     var i = thread;
     for (var asked = walk.y; asked < walk.y + walk.z; asked += 1u) {
         let rank = ranks[asked];
-        var run = Narrow();
-        var e = 0u;
-        while (i < rank) {
-            let key = vec2<u32>(lo[walk.x + i], hi[walk.x + i]);
-            if (exponent_of(key) != e) {
-                flush(run, e);
-                run = Narrow();
-                e = exponent_of(key);
-            }
-            run = with_key(run, key, i + 1u, params.needs);
-            i += THREADS;
-        }
-        flush(run, e);
+        i = sum_keys(walk.x, i, rank, params.needs);
         workgroupBarrier();
         let to = asked * RECORD;
         write_sums(thread, to);

@@ -19,18 +19,7 @@ fn reduce(
     let tile = tiles[entry];
     clear_lanes(thread);
     workgroupBarrier();
-    var run = Narrow();
-    var e = 0u;
-    for (var i = thread; i < tile.y; i += THREADS) {
-        let key = vec2<u32>(lo[tile.x + i], hi[tile.x + i]);
-        if (exponent_of(key) != e) {
-            flush(run, e);
-            run = Narrow();
-            e = exponent_of(key);
-        }
-        run = with_key(run, key, i + 1u, params.needs);
-    }
-    flush(run, e);
+    _ = sum_keys(tile.x, thread, tile.y, params.needs);
     workgroupBarrier();
     let to = entry * RECORD;
     write_sums(thread, to);

@@ -17,6 +17,9 @@ const NEEDS_SQUARES = 1u;
 const NEEDS_LOGS = 2u;
 const NEEDS_ROOTS = 4u;
 
+// The sums in the order of their lanes.
+const SUMS = 6u;
+
 struct Narrow {
     amount: vec2<u32>,
     logs: vec2<u32>,
@@ -24,6 +27,19 @@ struct Narrow {
     squares: vec4<u32>,
     products: vec4<u32>,
     roots: vec4<u32>,
+}
+
+// The first word of a sum.
+fn word_of(sum: u32) -> u32 {
+    switch sum {
+        case 0u: { return AMOUNT; }
+        case 1u: { return RANKED; }
+        case 2u: { return SQUARES; }
+        case 3u: { return LOGS; }
+        case 4u: { return PRODUCTS; }
+        case 5u: { return ROOTS; }
+        default: { return FIRST; }
+    }
 }
 
 fn mantissa_of(key: vec2<u32>) -> vec2<u32> {
@@ -68,20 +84,45 @@ fn add_shifted(lane: u32, x: vec4<u32>, shift: u32) {
     let s = shift & 15u;
     let at = lane + (shift >> 4u);
     let over = (x >> vec4<u32>(1u)) >> vec4<u32>(31u - s);
-    add_lanes(at, x.x << s);
-    add_lanes(at + 2u, (x.y << s) | over.x);
-    add_lanes(at + 4u, (x.z << s) | over.y);
-    add_lanes(at + 6u, (x.w << s) | over.z);
+    let low = (x << vec4<u32>(s)) | vec4<u32>(0u, over.xyz);
+    for (var i = 0u; i < 4u; i += 1u) {
+        add_lanes(at + 2u * i, low[i]);
+    }
     add_lanes(at + 8u, over.w);
 }
 
-// One sum's lanes, carried into words.
-fn write_words(lane: u32, to: u32, words: u32) {
+// Adds the sums from `first` up to `end` to lanes, the first one's starting at `lane`.
+fn flush(run: Narrow, e: u32, first: u32, end: u32, lane: u32) {
+    var values = array<vec4<u32>, 6>(
+        vec4<u32>(run.amount, 0u, 0u),
+        run.ranked,
+        run.squares,
+        vec4<u32>(run.logs, 0u, 0u),
+        run.products,
+        run.roots,
+    );
+    for (var sum = first; sum < end; sum += 1u) {
+        // Logarithms and roots have no exponent, squares have it twice.
+        var shift = e;
+        if (sum == 2u) {
+            shift = 2u * e;
+        }
+        if (sum == 3u || sum == 5u) {
+            shift = 0u;
+        }
+        add_shifted(lane + 2u * (word_of(sum) - word_of(first)), values[sum], shift);
+    }
+}
+
+// One sum's lanes, carried into the words of the record at `record`.
+fn write_sum(sum: u32, lane: u32, record: u32) {
     var carry = 0u;
+    let start = word_of(sum);
+    let words = word_of(sum + 1u) - start;
     for (var i = 0u; i < words; i += 1u) {
         let low = atomicLoad(&lanes[lane + 2u * i]) + carry;
         let high = atomicLoad(&lanes[lane + 2u * i + 1u]) + (low >> 16u);
-        records[to + i] = (low & 0xffffu) | (high << 16u);
+        records[record + start + i] = (low & 0xffffu) | (high << 16u);
         carry = high >> 16u;
     }
 }

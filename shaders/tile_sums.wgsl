@@ -9,24 +9,33 @@ fn clear_lanes(thread: u32) {
     }
 }
 
-fn flush(run: Narrow, e: u32) {
-    add_shifted(2u * AMOUNT, vec4<u32>(run.amount, 0u, 0u), e);
-    add_shifted(2u * RANKED, run.ranked, e);
-    add_shifted(2u * SQUARES, run.squares, 2u * e);
-    add_shifted(2u * LOGS, vec4<u32>(run.logs, 0u, 0u), 0u);
-    add_shifted(2u * PRODUCTS, run.products, e);
-    add_shifted(2u * ROOTS, run.roots, 0u);
+// All sums of the record at `to`, one thread each.
+fn write_sums(thread: u32, to: u32) {
+    if (thread < SUMS) {
+        write_sum(thread, 2u * word_of(thread), to);
+    }
 }
 
-// All sums of the record that starts at `to`, one thread each.
-fn write_sums(thread: u32, to: u32) {
-    switch thread {
-        case 0u: { write_words(2u * AMOUNT, to + AMOUNT, RANKED - AMOUNT); }
-        case 1u: { write_words(2u * RANKED, to + RANKED, SQUARES - RANKED); }
-        case 2u: { write_words(2u * SQUARES, to + SQUARES, LOGS - SQUARES); }
-        case 3u: { write_words(2u * LOGS, to + LOGS, PRODUCTS - LOGS); }
-        case 4u: { write_words(2u * PRODUCTS, to + PRODUCTS, ROOTS - PRODUCTS); }
-        case 5u: { write_words(2u * ROOTS, to + ROOTS, FIRST - ROOTS); }
-        default: {}
+// Adds the tile's keys from the i-th on to lanes, every 256th of those before `end`, and returns the next one's index.
+fn sum_keys(start: u32, from_key: u32, end: u32, needs: u32) -> u32 {
+    var i = from_key;
+    var run = Narrow();
+    var e = 0u;
+    loop {
+        var key = vec2<u32>(0u, 0u);
+        if (i < end) {
+            key = vec2<u32>(lo[start + i], hi[start + i]);
+        }
+        if (i >= end || exponent_of(key) != e) {
+            flush(run, e, 0u, SUMS, 0u);
+            if (i >= end) {
+                break;
+            }
+            run = Narrow();
+            e = exponent_of(key);
+        }
+        run = with_key(run, key, i + 1u, needs);
+        i += THREADS;
     }
+    return i;
 }
