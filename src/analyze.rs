@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::backend::Backend;
-use crate::cpu::Cpu;
-use crate::engine::{self, Batch, Measured, Total};
+use crate::backend::choose::{Made, Work, choose};
+use crate::engine::{self, Measured, Total};
 use crate::error::{Error, Result};
 use crate::groups::chunk::{self, Chunk, Task};
 use crate::groups::schema::GroupSchema;
@@ -43,6 +42,8 @@ pub struct Analysis {
     pub plan: Plan,
     /// What each file's columns were taken for, in words.
     pub inputs: Vec<String>,
+    /// What computed and why, where devices were looked at.
+    pub device: Option<String>,
     /// How many groups had comparisons that only their exact amounts decide.
     pub ties: usize,
 }
@@ -65,7 +66,9 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
 
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let plan = Plan::new(&offsets, &metrics, &asks, options.device);
+    let choice = choose(&options.device, keys.len())?;
+    let plan = Plan::new(&offsets, &metrics, &asks, &choice.name(), &choice.why);
+    let mut fallbacks: Vec<String> = Vec::new();
     let mut rows = Vec::with_capacity(groups.keys.len());
     let mut open = Vec::new();
     let mut rest = &mut keys[..];
@@ -75,12 +78,12 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
         }
         let offsets: Vec<usize> =
             offsets[batch.start..=batch.end].iter().map(|o| o - offsets[batch.start]).collect();
-        let ranges: Vec<usize> = (0..=batch.len()).collect();
         let (keys, tail) = rest.split_at_mut(offsets[batch.len()]);
         rest = tail;
         let totals = &totals[batch.clone()];
-        let batch_keys = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
-        let mut measured = engine::measure(&Cpu, batch_keys, plan.needs, &asks, recorder)?;
+        let work = Work { index, keys, offsets: &offsets, totals, needs: plan.needs };
+        let (mut measured, made) = choice.compute.measure(work, &asks, recorder, options.require_gpu)?;
+        fallbacks.extend(made.note.clone());
         let undecided: Vec<usize> = (0..batch.len()).filter(|&i| measured[i].open).collect();
         if !undecided.is_empty() {
             input.settle(
@@ -99,29 +102,44 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
             measured
                 .into_par_iter()
                 .enumerate()
-                .map(|(i, measured)| row(&groups, batch.start + i, &measured, &totals[i], &metrics))
+                .map(|(i, measured)| row(&groups, batch.start + i, &measured, &totals[i], &metrics, &made))
                 .collect()
         };
         rows.extend(recorder.time(Stage::Finish, format!("batch {index}"), batch.len() as u64, 0, finish));
+    }
+    if let Some(first) = fallbacks.first() {
+        let (failed, all) = (fallbacks.len(), plan.batches.len());
+        warnings.push(format!("{first}; {failed} of {all} batches were computed on the CPU instead"));
     }
     warnings.extend(suspicions(&rows, &groups, &input.schema));
     let provenance = input.provenance(options);
     let group_columns = input.schema.columns_of(&groups.keys)?;
     let results =
         results::table(&input.schema.fields, group_columns, &rows, &metrics, options.decimals, provenance)?;
-    Ok(Analysis { results, warnings, plan, inputs: input.describe(), ties: open.len() })
+    let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
+    Ok(Analysis { results, warnings, plan, inputs: input.describe(), device, ties: open.len() })
 }
 
-fn row(groups: &Groups, id: usize, measured: &Measured, total: &Total, metrics: &[Metric]) -> Row {
-    let measured = measured.moments.as_ref().map(|moments| MeasuredRow {
-        total: total.amount,
-        exact: total.exact,
-        largest: moments.sums.last,
-        median_twice: median_twice(moments),
-        backend: Cpu.name(),
-        adapter: Cpu.adapter().map(str::to_owned),
-        note: None,
-        values: metrics.iter().map(|metric| (metric.value)(moments)).collect(),
+fn row(
+    groups: &Groups,
+    id: usize,
+    measured: &Measured,
+    total: &Total,
+    metrics: &[Metric],
+    made: &Made,
+) -> Row {
+    let measured = measured.moments.as_ref().map(|moments| {
+        let (backend, adapter, note) = made.row(moments);
+        MeasuredRow {
+            total: total.amount,
+            exact: total.exact,
+            largest: moments.sums.last,
+            median_twice: median_twice(moments),
+            backend,
+            adapter,
+            note,
+            values: metrics.iter().map(|metric| (metric.value)(moments)).collect(),
+        }
     });
     Row { counts: groups.counts[id], unit: groups.units[id], measured }
 }

@@ -5,6 +5,7 @@ use crate::moments::{Below, Needs, Sums};
 use crate::numbers::key::Key;
 use crate::numbers::wide::U320;
 
+pub mod choose;
 pub mod words;
 
 /// Keys that one workgroup walks. Sums within a tile fit 128 bits: `m² < 2^112` and 2^12 of them stay below 2^124.

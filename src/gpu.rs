@@ -127,12 +127,7 @@ impl Backend for Gpu {
         Some(self.core.device.name())
     }
 
-    fn sort<'k>(
-        &'k self,
-        keys: &'k mut [Key],
-        offsets: &'k [usize],
-        needs: Needs,
-    ) -> Result<Sorted<'k>> {
+    fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], needs: Needs) -> Result<Sorted<'k>> {
         self.attempt(|| sorted::sort(&self.core, &self.room, keys, offsets, needs))
     }
 

@@ -51,13 +51,28 @@ pub enum Negatives {
 }
 
 /// Where to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Device {
-    /// Wherever it should be fastest.
+    /// Wherever it should be fastest; never on a software adapter.
     #[default]
     Auto,
     /// The rayon backend.
     Cpu,
+    /// Any hardware adapter.
+    Gpu,
+    /// The first adapter with this in its name, whatever its case.
+    Named(String),
+}
+
+impl From<&str> for Device {
+    fn from(text: &str) -> Self {
+        match text {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu,
+            name => Self::Named(name.to_owned()),
+        }
+    }
 }
 
 /// Everything that decides the numbers of an analysis, and where they are computed.
@@ -85,6 +100,8 @@ pub struct Options {
     pub extras: Extras,
     /// Where to compute. It decides no number.
     pub device: Device,
+    /// Whether to fail where a device does, instead of computing on the CPU.
+    pub require_gpu: bool,
 }
 
 impl Options {

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::analyze::{Analysis, Context, analyze};
-use crate::cli::{AnalyzeArgs, Cli, Color, Command, DeviceArg, NegativesArg, OwnersArg};
+use crate::cli::{AnalyzeArgs, Cli, Color, Command, NegativesArg, OwnersArg};
 use crate::error::{Error, Result};
 use crate::generate::{self, GenerateArgs};
 use crate::metrics::Extras;
@@ -54,6 +54,9 @@ fn run_analyze(cli: &Cli, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
         analysis.inputs.iter().for_each(|line| tell(Message::Note(line)));
     }
     if !cli.quiet {
+        if let Some(device) = &analysis.device {
+            tell(Message::Note(device));
+        }
         analysis.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }
     if args.explain {
@@ -126,6 +129,13 @@ impl AnalyzeArgs {
                 "--by replaces the snapshot; add `snapshot` to --by, or drop --snapshot".into(),
             ));
         }
+        let device = match Device::from(&self.device[..]) {
+            Device::Cpu if self.require_gpu => {
+                return Err(Error::Usage("--require-gpu contradicts --device cpu".into()));
+            }
+            Device::Auto if self.require_gpu => Device::Gpu,
+            device => device,
+        };
         let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;
         Ok(Options {
             paths: self.paths.clone(),
@@ -145,10 +155,8 @@ impl AnalyzeArgs {
             decimals: self.decimals,
             metrics: self.metrics.clone(),
             extras: Extras { top: self.top.clone(), thresholds },
-            device: match self.device {
-                DeviceArg::Auto => Device::Auto,
-                DeviceArg::Cpu => Device::Cpu,
-            },
+            device,
+            require_gpu: self.require_gpu,
         })
     }
 }

@@ -54,8 +54,7 @@ pub(crate) fn measure<B: concentra::backend::Backend>(
         Some(*sum)
     }));
     let (offsets, ranges) = engine::cut(&mut keys, &offsets, cut);
-    let batch =
-        Batch { index: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
+    let batch = Batch { index: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
     engine::measure(backend, batch, Needs::ALL, &asks, &Recorder::default())
 }
 
@@ -69,9 +68,7 @@ fn small() {
     let expected = measure(&Cpu, &groups, usize::MAX).unwrap();
     for adapter in tested() {
         let gpu = Gpu::open(&adapter, Setup::default()).unwrap();
-        let t = std::time::Instant::now();
         let got = measure(&gpu, &groups, gpu.largest_segment()).unwrap();
-        eprintln!("{} {:?} {:#?}", adapter.name(), t.elapsed(), gpu.take_counters());
         for (g, (a, b)) in expected.iter().zip(&got).enumerate() {
             assert_eq!(a, b, "group {g}");
         }

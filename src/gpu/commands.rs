@@ -156,7 +156,8 @@ impl<'d> Commands<'d> {
             slot[..4].copy_from_slice(&piece.params.words());
         }
         // Writes take effect before the next submission and after the last one.
-        core.device.scoped(|| core.device.queue.write_buffer(&core.params, 0, bytemuck::cast_slice(&params)))?;
+        core.device
+            .scoped(|| core.device.queue.write_buffer(&core.params, 0, bytemuck::cast_slice(&params)))?;
         let mut encoder = core.device.inner.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());

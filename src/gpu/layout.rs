@@ -94,11 +94,7 @@ pub fn packs(segments: &[usize], offsets: &[usize], room: &Room) -> Vec<Range<us
 }
 
 /// Cuts `segments` where the next one would not fit.
-fn portions(
-    segments: &[usize],
-    cost: impl Fn(usize) -> [usize; 3],
-    room: [usize; 3],
-) -> Vec<Range<usize>> {
+fn portions(segments: &[usize], cost: impl Fn(usize) -> [usize; 3], room: [usize; 3]) -> Vec<Range<usize>> {
     let mut portions: Vec<Range<usize>> = Vec::new();
     let mut used = [0; 3];
     for (i, &segment) in segments.iter().enumerate() {
@@ -178,9 +174,15 @@ mod tests {
 
     #[test]
     fn passes_cover_the_varying_bits_once() {
-        for (varying, bits, count) in
-            [(0, 8, 0), (!0, 8, 8), (!0, 4, 16), (1 << 63, 8, 1), (0xff << 28, 8, 2), (0x101, 8, 2), (0x81, 8, 1)]
-        {
+        for (varying, bits, count) in [
+            (0, 8, 0),
+            (!0, 8, 8),
+            (!0, 4, 16),
+            (1 << 63, 8, 1),
+            (0xff << 28, 8, 2),
+            (0x101, 8, 2),
+            (0x81, 8, 1),
+        ] {
             let passes = passes(varying, bits);
             assert_eq!(passes.len(), count, "{varying:x}");
             let covered = passes.iter().fold(0u64, |covered, pass| {
@@ -223,7 +225,9 @@ mod tests {
                 let keys: usize = load.clone().map(|i| lengths[i]).sum();
                 let tiles: usize = load.map(|i| lengths[i].div_ceil(room.tile)).sum();
                 assert!(keys <= room.keys && keys * 4 <= binding as usize);
-                assert!(tiles * room.digits * 4 <= binding as usize && tiles * RECORD * 4 <= binding as usize);
+                assert!(
+                    tiles * room.digits * 4 <= binding as usize && tiles * RECORD * 4 <= binding as usize
+                );
             }
         }
     }

@@ -200,14 +200,7 @@ fn walk_tiles(
     let mut commands = Commands::new(core);
     commands.push(Dispatch {
         kernel: &PREFIX,
-        buffers: &[
-            &core.log_table,
-            &walk_words,
-            &rank_words,
-            &resident.load.lo,
-            &resident.load.hi,
-            &records,
-        ],
+        buffers: &[&core.log_table, &walk_words, &rank_words, &resident.load.lo, &resident.load.hi, &records],
         params: Params {
             count: workgroups as u32,
             needs: if logs { NEEDS_LOGS } else { 0 },

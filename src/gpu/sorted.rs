@@ -50,9 +50,8 @@ pub(super) fn sort<'k>(
     pack_small(core, room, keys, offsets, &places, needs, &mut sums)?;
     let resident = sort_large(core, room, keys, offsets, &places, needs, &mut sums)?;
     sort_on_host(core, keys, offsets, &places, needs, &mut sums);
-    let on_device = |segment: usize| {
-        resident.as_ref().is_some_and(|r| r.of_segment[segment] < r.of_segment[segment + 1])
-    };
+    let on_device =
+        |segment: usize| resident.as_ref().is_some_and(|r| r.of_segment[segment] < r.of_segment[segment + 1]);
     let tiles = Tiles::of(offsets, TILE, |segment| !on_device(segment));
     Ok(Sorted { host: cpu::Sorted::new(keys, offsets, tiles), sums, resident })
 }
@@ -125,8 +124,7 @@ fn sort_large(
     needs: Needs,
     sums: &mut [Sums],
 ) -> Result<Option<Resident>, Fault> {
-    let large: Vec<usize> =
-        (0..places.len()).filter(|&s| matches!(places[s], Place::Large { .. })).collect();
+    let large: Vec<usize> = (0..places.len()).filter(|&s| matches!(places[s], Place::Large { .. })).collect();
     let portions = loads(&large, offsets, room);
     let is_whole = portions.len() == 1;
     for portion in portions {
