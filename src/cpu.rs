@@ -12,10 +12,10 @@ use crate::numbers::wide::U320;
 
 pub mod prefix;
 pub mod reduce;
-pub mod scan;
 pub mod search;
 pub mod sort;
 pub mod tiles;
+pub mod twins;
 
 use tiles::Tiles;
 

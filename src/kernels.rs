@@ -1,5 +1,7 @@
 //! The table of kernels: their WGSL, their bindings, and the sizes that Rust and WGSL share.
 
+use crate::cpu::twins::{self, Twin};
+
 /// Threads of every workgroup.
 pub const THREADS: u32 = 256;
 /// Counts that one workgroup scans.
@@ -24,7 +26,7 @@ pub enum Access {
 use Access::{Read, Write};
 
 /// A compute shader. Binding 0 is the uniform of its parameters, storage buffers follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Kernel {
     /// The basename of its file, its entry point and its CPU twin.
     pub name: &'static str,
@@ -34,6 +36,8 @@ pub struct Kernel {
     pub bindings: &'static [Access],
     /// Whether the width of a digit can be overridden.
     pub digits: bool,
+    /// The same in Rust.
+    pub twin: Twin,
 }
 
 impl Kernel {
@@ -63,6 +67,7 @@ pub const UPSWEEP: Kernel = Kernel {
     parts: &[COMMON, wgsl!("upsweep")],
     bindings: &[Read, Read, Write],
     digits: true,
+    twin: twins::upsweep::upsweep,
 };
 /// Sums a chunk of counts.
 pub const SCAN_REDUCE: Kernel = Kernel {
@@ -70,6 +75,7 @@ pub const SCAN_REDUCE: Kernel = Kernel {
     parts: &[COMMON, SCAN, wgsl!("scan_reduce")],
     bindings: &[Read, Write],
     digits: false,
+    twin: twins::scan_reduce::scan_reduce,
 };
 /// Scans the sums of chunks.
 pub const SCAN_SPINE: Kernel = Kernel {
@@ -77,6 +83,7 @@ pub const SCAN_SPINE: Kernel = Kernel {
     parts: &[COMMON, SCAN, wgsl!("scan_spine")],
     bindings: &[Write],
     digits: false,
+    twin: twins::scan_spine::scan_spine,
 };
 /// Scans a chunk of counts.
 pub const SCAN_DOWN: Kernel = Kernel {
@@ -84,6 +91,7 @@ pub const SCAN_DOWN: Kernel = Kernel {
     parts: &[COMMON, SCAN, wgsl!("scan_down")],
     bindings: &[Write, Read],
     digits: false,
+    twin: twins::scan_down::scan_down,
 };
 /// Moves a tile's keys.
 pub const DOWNSWEEP: Kernel = Kernel {
@@ -91,6 +99,7 @@ pub const DOWNSWEEP: Kernel = Kernel {
     parts: &[COMMON, SCAN, wgsl!("downsweep")],
     bindings: &[Read, Read, Read, Read, Write, Write],
     digits: true,
+    twin: twins::downsweep::downsweep,
 };
 /// Sums a sorted tile.
 pub const REDUCE: Kernel = Kernel {
@@ -98,6 +107,7 @@ pub const REDUCE: Kernel = Kernel {
     parts: &[COMMON, WIDE, LOG2, SQRT, SUMS, TILE_SUMS, wgsl!("reduce")],
     bindings: &[Read, Read, Read, Read, Write],
     digits: false,
+    twin: twins::reduce::reduce,
 };
 /// Sorts and sums small segments.
 pub const PACK: Kernel = Kernel {
@@ -105,6 +115,7 @@ pub const PACK: Kernel = Kernel {
     parts: &[COMMON, WIDE, LOG2, SQRT, SUMS, wgsl!("pack")],
     bindings: &[Read, Read, Read, Write, Write, Write],
     digits: false,
+    twin: twins::pack::pack,
 };
 /// Finds ranks in tiles.
 pub const SEARCH: Kernel = Kernel {
@@ -112,6 +123,7 @@ pub const SEARCH: Kernel = Kernel {
     parts: &[COMMON, WIDE, wgsl!("search")],
     bindings: &[Read, Read, Read, Write],
     digits: false,
+    twin: twins::search::search,
 };
 /// Sums a tile's smallest keys.
 pub const PREFIX: Kernel = Kernel {
@@ -119,6 +131,7 @@ pub const PREFIX: Kernel = Kernel {
     parts: &[COMMON, WIDE, LOG2, SQRT, SUMS, TILE_SUMS, wgsl!("prefix")],
     bindings: &[Read, Read, Read, Read, Read, Write],
     digits: false,
+    twin: twins::prefix::prefix,
 };
 
 /// Every kernel.

@@ -11,26 +11,7 @@ use concentra::numbers::wide::U320;
 use concentra::record::Recorder;
 
 use crate::devices::tested;
-
-/// Numbers that look random, the same in every run.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    /// A key of any magnitude below 2^bits.
-    pub(crate) fn key(&mut self, bits: u64) -> Key {
-        let wanted = 1 + self.next() % bits;
-        let mantissa = (self.next() >> 8) | 1 << 55;
-        let key = if wanted <= 56 { mantissa >> (56 - wanted) } else { mantissa | (wanted - 56) << 56 };
-        key.max(1)
-    }
-}
+use crate::random::Random;
 
 /// Measures groups of these keys with all metrics.
 pub(crate) fn measure<B: concentra::backend::Backend>(

@@ -4,3 +4,7 @@ mod devices;
 mod generate;
 #[cfg(feature = "gpu")]
 mod gpu_engine;
+#[cfg(feature = "gpu")]
+mod gpu_kernels;
+#[cfg(feature = "gpu")]
+mod random;

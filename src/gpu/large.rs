@@ -6,7 +6,7 @@ use super::Core;
 use super::buffers::{Buffer, Use, download};
 use super::commands::{Commands, Dispatch};
 use super::fault::Fault;
-use super::layout::{Pass, Room, passes};
+use super::layout::{Pass, Room, passes, tile_table};
 use crate::backend::words::{self, RECORD};
 use crate::kernels::{CHUNK, DOWNSWEEP, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE, SCAN_SPINE, UPSWEEP};
 use crate::moments::Needs;
@@ -110,8 +110,15 @@ pub(super) fn sort(
 ) -> Result<Load, Fault> {
     let slice = |&segment: &usize| &keys[offsets[segment]..offsets[segment + 1]];
     let n: usize = segments.iter().map(|s| slice(s).len()).sum();
-    let (tiles, table) = tile_table(room, offsets, segments);
-    let table = upload_table(core, &table)?;
+    let lengths: Vec<usize> = segments.iter().map(|s| slice(s).len()).collect();
+    let table = tile_table(room.tile, room.digits, &lengths);
+    let of_tiles = segments
+        .iter()
+        .zip(&lengths)
+        .flat_map(|(&segment, length)| std::iter::repeat_n(segment, length.div_ceil(room.tile)));
+    let tiles: Vec<Tile> =
+        of_tiles.zip(&table).map(|(segment, &[start, length, ..])| Tile { segment, start, length }).collect();
+    let table = upload_table(core, table.as_flattened())?;
     let plane = || core.pool.take(&core.device, Use::Storage, n as u64 * 4);
     let (mut lo, mut hi) = (plane()?, plane()?);
     upload(core, segments.iter().map(slice), &lo, &hi)?;
@@ -151,24 +158,6 @@ pub(super) fn sort(
     let mut host = Vec::with_capacity(tiles.len() * RECORD);
     fetch(core, &records, tiles.len() * RECORD, |words| host.extend_from_slice(words))?;
     Ok(Load { lo, hi, tiles, records: host, keys: n })
-}
-
-/// Every tile of the segments, and the same as kernels read it.
-fn tile_table(room: &Room, offsets: &[usize], segments: &[usize]) -> (Vec<Tile>, Vec<u32>) {
-    let (mut tiles, mut table) = (Vec::new(), Vec::new());
-    let mut start = 0;
-    for &segment in segments {
-        let keys = offsets[segment + 1] - offsets[segment];
-        let (before, stride) = (tiles.len(), keys.div_ceil(room.tile));
-        for tile in 0..stride {
-            let length = room.tile.min(keys - tile * room.tile) as u32;
-            let base = (before * room.digits + tile) as u32;
-            table.extend([start, length, base, stride as u32]);
-            tiles.push(Tile { segment, start, length });
-            start += length;
-        }
-    }
-    (tiles, table)
 }
 
 /// How much a pass has to do.

@@ -114,6 +114,22 @@ fn portions(segments: &[usize], cost: impl Fn(usize) -> [usize; 3], room: [usize
     portions
 }
 
+/// The tiles of segments of these lengths that lie one after the other: start, length, and where the counts lie, digit
+/// `d` at `base + d·stride`. So the matrix is `[segment][digit][tile]`.
+pub fn tile_table(tile: usize, digits: usize, lengths: &[usize]) -> Vec<[u32; 4]> {
+    let mut table = Vec::new();
+    let mut start = 0;
+    for &keys in lengths {
+        let (before, stride) = (table.len(), keys.div_ceil(tile));
+        for i in 0..stride {
+            let length = tile.min(keys - i * tile) as u32;
+            table.push([start, length, (before * digits + i) as u32, stride as u32]);
+            start += length;
+        }
+    }
+    table
+}
+
 /// The size class of a small segment: it gets 2^class slots.
 pub fn class(keys: usize) -> u32 {
     (keys as u32).next_power_of_two().trailing_zeros().max(LEAST_CLASS)
