@@ -14,6 +14,9 @@ pub const SLOTS: u32 = 1024;
 /// The smallest size class of packed segments: 2^4 slots.
 pub const LEAST_CLASS: u32 = 4;
 
+/// Asked ranks that one workgroup answers, so that its loop over them stays short.
+pub const RANKS: u32 = 256;
+
 /// What a kernel does with a storage buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

@@ -3,8 +3,6 @@
 //! `CONCENTRA_TEST_GPU` is `auto` (all adapters found, a loud word where there are none), `require` (none is a failure)
 //! or `off`. `CONCENTRA_TEST_ADAPTER` takes those only whose name has that in it.
 
-#![cfg_attr(not(feature = "gpu"), allow(dead_code, unused_macros))]
-
 #[cfg(feature = "gpu")]
 use concentra::gpu::adapters::{Adapter, adapters};
 
@@ -35,8 +33,34 @@ fn skipped(why: &str) {
     drop(writeln!(std::io::stderr(), "SKIPPED on GPUs: {name}: {why}"));
 }
 
-/// Whether an adapter is the slow one of the software rasterisers: it gets smaller inputs.
+/// Whether an adapter is the slow one of the software rasterisers: the largest inputs are not for it.
 #[cfg(feature = "gpu")]
 pub(crate) fn is_slow(adapter: &Adapter) -> bool {
     adapter.name().contains("SwiftShader")
 }
+
+/// Runs a body, a function of a backend, on the CPU and on every adapter.
+macro_rules! twins {
+    ($name:ident, |$backend:ident| $body:block) => {
+        mod $name {
+            use super::*;
+
+            fn body<B: concentra::backend::Backend>($backend: &B) $body
+
+            #[test]
+            fn cpu() {
+                body(&concentra::cpu::Cpu);
+            }
+
+            #[cfg(feature = "gpu")]
+            #[test]
+            fn adapters() {
+                for adapter in crate::devices::tested() {
+                    let setup = concentra::gpu::device::Setup::default();
+                    body(&concentra::gpu::Gpu::open(&adapter, setup).unwrap());
+                }
+            }
+        }
+    };
+}
+pub(crate) use twins;

@@ -19,6 +19,7 @@ impl Random {
         if wanted <= 56 { mantissa >> (56 - wanted) } else { mantissa | (wanted - 56) << 56 }
     }
 
+    #[cfg(feature = "gpu")]
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, (self.next() % (i as u64 + 1)) as usize);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::backend::words::{RECORD, WIDEST};
+use crate::backend::words::{MOST_KEYS, RECORD, WIDEST};
 use crate::kernels::{LEAST_CLASS, SLOTS};
 use crate::numbers::key::{Key, exponent};
 
@@ -28,11 +28,12 @@ impl Room {
     /// A plane of keys is one binding of four bytes a key. All four planes together take no more than the largest
     /// buffer that the device offers: what memory it has, nobody says, but it offers to hold that much.
     pub fn new(binding: u64, buffer: u64, tile: u32, digit_bits: u32) -> Self {
+        let tile = (tile as usize).clamp(1, MOST_KEYS);
         let words = (binding.min(buffer) / 4).min(u64::from(u32::MAX) / 4) as usize;
         let budget = (buffer / 16) as usize;
         // The smallest devices have less than four tiles; there a binding is all there is to go by.
-        let keys = words.min(budget.max(words.min(4 * tile as usize)));
-        Self { words, keys, tile: tile as usize, digits: 1 << digit_bits }
+        let keys = words.min(budget.max(words.min(4 * tile)));
+        Self { words, keys, tile, digits: 1 << digit_bits }
     }
 
     /// The largest segment that can be sorted by passes.

@@ -12,14 +12,12 @@ use super::sorted::{Resident, Sorted};
 use crate::backend::words::{self, FIRST, LAST, LOGS, NEEDS_LOGS, RECORD, key_at};
 use crate::backend::{Bound, Prefix, Search};
 use crate::cpu;
-use crate::kernels::{PREFIX, Params, SEARCH};
+use crate::kernels::{PREFIX, Params, RANKS, SEARCH};
 use crate::moments::Below;
 use crate::numbers::wide::U320;
 
 /// Words of a search query on the device.
 const QUERY: usize = 8;
-/// Ranks that one workgroup answers: its loop over them stays short.
-const RANKS: usize = 1024;
 
 /// The tiles of a segment on the device; none where it is on the host.
 fn tiles_of<'a>(sorted: &'a Sorted<'_>, segment: usize) -> Option<(&'a Resident, Range<usize>)> {
@@ -184,7 +182,7 @@ fn walk_tiles(
 ) -> Result<(), Fault> {
     let (mut walks, mut ranks) = (Vec::new(), Vec::new());
     let (mut items, mut walked) = (0, 0);
-    for of_tile in asked.chunk_by(|a, b| a.0 == b.0).flat_map(|of_tile| of_tile.chunks(RANKS)) {
+    for of_tile in asked.chunk_by(|a, b| a.0 == b.0).flat_map(|of_tile| of_tile.chunks(RANKS as usize)) {
         let tile = resident.load.tiles[of_tile[0].0];
         let first = resident.of_segment[tile.segment];
         let before = u64::from(tile.start - resident.load.tiles[first].start);
