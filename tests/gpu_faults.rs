@@ -17,7 +17,7 @@ use concentra::numbers::key::{self, Key};
 use concentra::numbers::wide::U320;
 use concentra::record::Recorder;
 
-use crate::devices::tested;
+use crate::devices::{is_slow, tested};
 use crate::gpu_engine::measure;
 use crate::random::Random;
 
@@ -139,5 +139,19 @@ fn a_required_device_that_is_lost_is_an_error() {
         let gpu = Gpu::open(&adapter, Setup { faults, ..Setup::default() }).unwrap();
         let error = attempt(&Compute::Gpu(Box::new(gpu)), true).unwrap_err();
         assert!(error.to_string().contains("lost"), "{error}");
+    }
+}
+
+/// SwiftShader refuses a buffer of 1 GiB; lavapipe grants anything.
+#[test]
+fn a_real_lack_of_memory() {
+    for adapter in tested().iter().filter(|adapter| is_slow(adapter)) {
+        let gpu = Gpu::open(adapter, Setup::default()).unwrap();
+        let error = gpu.try_buffer(1 << 30).unwrap_err();
+        assert!(error.to_string().ends_with("out of memory"), "{error}");
+        // That is no reason to give the device up.
+        assert!(gpu.gone().is_none());
+        let (backend, note, right) = attempt(&Compute::Gpu(Box::new(gpu)), true).unwrap();
+        assert!(right && backend == "gpu" && note.is_none());
     }
 }

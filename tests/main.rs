@@ -4,6 +4,8 @@ mod backends;
 mod devices;
 mod generate;
 #[cfg(feature = "gpu")]
+mod gpu_cli;
+#[cfg(feature = "gpu")]
 mod gpu_engine;
 #[cfg(feature = "gpu")]
 mod gpu_faults;

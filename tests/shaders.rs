@@ -89,9 +89,8 @@ fn no_shader_has_a_float() {
     for kernel in &KERNELS {
         let (module, _) = parse(kernel);
         for (_, ty) in module.types.iter() {
-            let scalar = match ty.inner {
-                naga::TypeInner::Scalar(scalar) | naga::TypeInner::Vector { scalar, .. } => scalar,
-                _ => continue,
+            let (naga::TypeInner::Scalar(scalar) | naga::TypeInner::Vector { scalar, .. }) = ty.inner else {
+                continue;
             };
             let is_integer = matches!(scalar.kind, naga::ScalarKind::Uint | naga::ScalarKind::Bool);
             assert!(is_integer && scalar.width <= 4, "{}: {scalar:?}", kernel.name);

@@ -7,6 +7,11 @@ use crate::error::Result;
 use crate::kernels::{Kernel, Params};
 
 impl Gpu {
+    /// Creates a buffer and drops it: how tests meet a real lack of memory.
+    pub fn try_buffer(&self, bytes: u64) -> Result<()> {
+        self.attempt(|| self.core.device.create(bytes, wgpu::BufferUsages::STORAGE).map(drop))
+    }
+
     /// Runs `workgroups` workgroups of a kernel, `unit` entries each, over copies of `buffers`, and returns these.
     pub fn run_kernel(
         &self,

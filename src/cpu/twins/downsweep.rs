@@ -1,5 +1,7 @@
 //! Moves each tile's keys to where the scanned matrix says, equal digits in order.
 
+#![expect(clippy::needless_range_loop, reason = "indices are threads and their keys, as in the shader")]
+
 use super::block_scan::BlockScan;
 use super::shared::Shared;
 use super::{Group, THREADS};
