@@ -1,12 +1,12 @@
 //! A device that fails: right numbers from the CPU, honest rows, or an error where the device is required.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use concentra::backend::choose::{Compute, Work};
 use concentra::cpu::Cpu;
-use concentra::engine::Total;
+use concentra::engine::{Measured, Total};
 use concentra::error::Error;
 use concentra::gpu::Gpu;
 use concentra::gpu::device::Setup;
@@ -59,7 +59,8 @@ fn groups() -> Vec<Vec<Key>> {
 /// Measures as an analysis does: the backend, its note, and whether the numbers are the CPU's.
 fn attempt(compute: &Compute, require_gpu: bool) -> concentra::Result<(String, Option<String>, bool)> {
     let groups = groups();
-    let expected = measure(&Cpu, &groups, usize::MAX)?;
+    static EXPECTED: OnceLock<Vec<Measured>> = OnceLock::new();
+    let expected = EXPECTED.get_or_init(|| measure(&Cpu, &groups, usize::MAX).unwrap());
     let metrics = metrics::catalog(&Default::default());
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).collect();
     let totals: Vec<Total> = groups
@@ -76,7 +77,7 @@ fn attempt(compute: &Compute, require_gpu: bool) -> concentra::Result<(String, O
     let (measured, made) = compute.measure(work, &asks, &Recorder::default(), require_gpu)?;
     let (backend, adapter, note) = made.row(measured[1].moments.as_ref().unwrap());
     assert_eq!(adapter.is_some(), backend == "gpu");
-    Ok((backend.into(), note, measured == expected))
+    Ok((backend.into(), note, measured == *expected))
 }
 
 #[test]
@@ -90,7 +91,9 @@ fn the_cpu_stands_in_wherever_it_fails() {
     for adapter in tested() {
         for fault in &faults {
             let mut failed = 0;
-            for step in 3..60 {
+            // Every other step on a quick device, a few on a slow one.
+            let stride = if is_slow(&adapter) { 4 } else { 2 };
+            for step in (3..60).step_by(stride) {
                 let faults = Arc::new(Once { fault: fault.clone(), countdown: AtomicUsize::new(step) });
                 // Small bindings, so that there are several loads to fail in.
                 let setup = Setup { faults: faults.clone(), binding: Some(64 << 10), ..Setup::default() };
@@ -114,7 +117,7 @@ fn the_cpu_stands_in_wherever_it_fails() {
                     break;
                 }
             }
-            assert!(failed > 3 || *fault == Fault::OutOfMemory, "{fault} happened {failed} times");
+            assert!(failed > 2 || *fault == Fault::OutOfMemory, "{fault} happened {failed} times");
         }
     }
 }
@@ -153,5 +156,17 @@ fn a_real_lack_of_memory() {
         assert!(gpu.gone().is_none());
         let (backend, note, right) = attempt(&Compute::Gpu(Box::new(gpu)), true).unwrap();
         assert!(right && backend == "gpu" && note.is_none());
+    }
+}
+
+/// A device that really takes longer than it may. The work it was given ends soon after.
+#[test]
+fn patience_ends() {
+    for adapter in tested() {
+        let setup = Setup { patience: Duration::from_nanos(1), ..Setup::default() };
+        let gpu = Gpu::open(&adapter, setup).unwrap();
+        let compute = Compute::Gpu(Box::new(gpu));
+        let (backend, note, right) = attempt(&compute, false).unwrap();
+        assert!(right && backend == "cpu" && note.unwrap().contains("no answer within"));
     }
 }

@@ -94,6 +94,8 @@ impl Pool {
                 if let Ok(mut free) = self.free.lock() {
                     free.clear();
                 }
+                // Their memory comes back when the work that used them is done.
+                device.settle()?;
                 device.create(size, usage.usages())
             }
             other => other,

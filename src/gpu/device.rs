@@ -149,11 +149,23 @@ impl Device {
     /// Waits until a submission is done, as long as patience lasts.
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Fault> {
         self.inject(Step::Wait)?;
+        self.poll(Some(submission))
+    }
+
+    /// Waits until everything submitted is done.
+    pub(super) fn settle(&self) -> Result<(), Fault> {
+        self.poll(None)
+    }
+
+    fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), Fault> {
         let timeout = Some(self.setup.patience);
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout };
-        match self.inner.poll(poll) {
+        match self.inner.poll(wgpu::PollType::Wait { submission_index, timeout }) {
             Ok(_) => self.check(),
-            Err(wgpu::PollError::Timeout) => Err(Fault::Timeout(self.setup.patience)),
+            Err(wgpu::PollError::Timeout) => {
+                // Dropping a device waits for its work, and this one's may never end: it is not dropped.
+                std::mem::forget((self.inner.clone(), self.queue.clone()));
+                Err(Fault::Timeout(self.setup.patience))
+            }
             Err(error) => Err(Fault::Lost(error.to_string())),
         }
     }
