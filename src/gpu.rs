@@ -14,6 +14,7 @@ use crate::numbers::log2;
 
 pub mod adapters;
 mod buffers;
+mod clock;
 mod commands;
 pub mod counters;
 pub mod device;

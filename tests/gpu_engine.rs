@@ -1,6 +1,8 @@
 //! The engine's answers are the same on the CPU and on every adapter.
 
 use concentra::backend::Backend;
+use std::time::Duration;
+
 use concentra::cpu::Cpu;
 use concentra::engine::{self, Batch, Measured, Total};
 use concentra::gpu::Gpu;
@@ -110,6 +112,7 @@ fn setups_change_no_bit() {
                 assert!(measure(&gpu, groups, gpu.largest_segment()).unwrap() == expected, "{setup:?}");
             }
             let counters = gpu.take_counters();
+            assert_eq!(setup.timed, counters.kernels["pack"].time > Duration::ZERO);
             if setup.binding == Some(64 << 10) {
                 assert!(counters.loads >= 2 * 8, "{} loads", counters.loads);
             }

@@ -16,6 +16,8 @@ pub(super) enum Use {
     Storage,
     /// Parameters.
     Uniform,
+    /// Times that the device writes.
+    Times,
     /// Results on their way to the host.
     Download,
 }
@@ -26,6 +28,7 @@ impl Use {
         match self {
             Self::Storage => U::STORAGE | U::COPY_SRC | U::COPY_DST,
             Self::Uniform => U::UNIFORM | U::COPY_DST,
+            Self::Times => U::QUERY_RESOLVE | U::COPY_SRC,
             Self::Download => U::MAP_READ | U::COPY_DST,
         }
     }

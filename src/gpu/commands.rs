@@ -1,9 +1,10 @@
 //! Dispatches on their way to the device: cut to its limits, submitted in portions, waited for.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Core;
 use super::buffers::{Buffer, Pool, Use};
+use super::clock::Clock;
 use super::device::Device;
 use super::fault::Fault;
 use crate::kernels::{Kernel, Params};
@@ -117,21 +118,37 @@ impl<'d> Commands<'d> {
 
     /// Submits everything in portions and waits until all but the last portion is done.
     pub(super) fn run(self) -> Result<(), Fault> {
-        let core = self.core;
+        if self.core.device.setup.timed {
+            return self.run_timed();
+        }
         let mut waiting: Option<wgpu::SubmissionIndex> = None;
         let mut pieces = &self.pieces[..];
         while !pieces.is_empty() {
             let (portion, rest) = pieces.split_at(self.portion(pieces));
             pieces = rest;
-            let started = Instant::now();
-            let submission = self.submit(portion)?;
-            if core.device.setup.timed {
-                core.device.wait(submission)?;
-                let time = started.elapsed();
-                core.count(|c| c.kernels.entry(portion[0].kernel.name).or_default().time += time);
-            } else if let Some(previous) = waiting.replace(submission) {
-                core.device.wait(previous)?;
+            let submission = self.core.device.submit(self.encode(portion, None)?)?;
+            if let Some(previous) = waiting.replace(submission) {
+                self.core.device.wait(previous)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Submits piece by piece, waits for each, and notes how long it took.
+    fn run_timed(self) -> Result<(), Fault> {
+        let core = self.core;
+        let clock = core.device.tick.map(|tick| Clock::new(core, tick)).transpose()?;
+        for piece in &self.pieces {
+            let started = Instant::now();
+            let encoder = self.encode(std::slice::from_ref(piece), clock.as_ref())?;
+            core.device.wait(core.device.submit(encoder)?)?;
+            let time = started.elapsed();
+            let device_time = clock.as_ref().map_or(Ok(Duration::ZERO), |clock| clock.read(core))?;
+            core.count(|counters| {
+                let work = counters.kernels.entry(piece.kernel.name).or_default();
+                work.time += time;
+                work.device_time += device_time;
+            });
         }
         Ok(())
     }
@@ -139,16 +156,16 @@ impl<'d> Commands<'d> {
     /// How many pieces go together.
     fn portion(&self, pieces: &[Piece]) -> usize {
         let slots = (self.core.params.size / stride(&self.core.device)) as usize;
-        let most = if self.core.device.setup.timed { 1 } else { slots };
         let mut items = 0;
         let fits = |piece: &&Piece| {
             items += piece.items;
             items <= KEYS_PER_SUBMISSION
         };
-        pieces.iter().take(most).take_while(fits).count().max(1)
+        pieces.iter().take(slots).take_while(fits).count().max(1)
     }
 
-    fn submit(&self, pieces: &[Piece]) -> Result<wgpu::SubmissionIndex, Fault> {
+    /// One submission.
+    fn encode(&self, pieces: &[Piece], clock: Option<&Clock>) -> Result<wgpu::CommandEncoder, Fault> {
         let core = self.core;
         let stride = stride(&core.device) as usize;
         let mut params = vec![0u32; pieces.len() * stride / 4];
@@ -160,15 +177,21 @@ impl<'d> Commands<'d> {
             .scoped(|| core.device.queue.write_buffer(&core.params, 0, bytemuck::cast_slice(&params)))?;
         let mut encoder = core.device.inner.create_command_encoder(&Default::default());
         {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: clock.map(Clock::writes),
+            });
             for (i, piece) in pieces.iter().enumerate() {
                 pass.set_pipeline(&core.pipelines.get(&core.device, piece.kernel)?.inner);
                 pass.set_bind_group(0, &piece.bind_group, &[(i * stride) as u32]);
                 pass.dispatch_workgroups(piece.grid[0], piece.grid[1], 1);
             }
         }
+        if let Some(clock) = clock {
+            encoder.resolve_query_set(&clock.queries, 0..2, &clock.times, 0);
+        }
         core.count(|counters| counters.submissions += 1);
-        core.device.submit(encoder)
+        Ok(encoder)
     }
 }
 

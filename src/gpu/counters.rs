@@ -16,6 +16,8 @@ pub struct Work {
     pub bytes: u64,
     /// Wall time, only where each dispatch is waited for (`Setup::timed`).
     pub time: Duration,
+    /// The same by the device's own clock; zero where it has none.
+    pub device_time: Duration,
 }
 
 /// The work of a device since it was opened or [`super::Gpu::take_counters`] was called.

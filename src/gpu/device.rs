@@ -71,6 +71,8 @@ pub struct Device {
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
     pub(super) setup: Setup,
+    /// Nanoseconds of a tick of its clock, where it can tell the time and is to.
+    pub(super) tick: Option<f32>,
     name: String,
     state: Arc<State>,
 }
@@ -86,8 +88,11 @@ impl Device {
     /// Opens an adapter.
     pub fn open(adapter: &Adapter, setup: Setup) -> Result<Self, Fault> {
         let limits = setup.limits(&adapter.inner.limits());
+        let wanted = if setup.timed { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let features = wanted & adapter.inner.features();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("concentra"),
+            required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
@@ -105,7 +110,8 @@ impl Device {
                 refused.get_or_insert_with(|| error.to_string());
             }
         }));
-        Ok(Self { inner, queue, limits, setup, name: adapter.name().to_owned(), state })
+        let tick = (!features.is_empty()).then(|| queue.get_timestamp_period());
+        Ok(Self { inner, queue, limits, setup, tick, name: adapter.name().to_owned(), state })
     }
 
     /// The adapter's name.
