@@ -2,14 +2,13 @@
 
 use rayon::prelude::*;
 
-use crate::backend::Backend;
-use crate::cpu::Cpu;
-use crate::engine::{self, Batch, Measured};
+use crate::choose::{Made, Work, choose};
+use crate::engine::Measured;
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::groups::schema::GroupSchema;
 use crate::ingest::{Context, Gathered, Ingest, have};
-use crate::metrics::{self, Metric};
+use crate::metrics::{self, Metric, Value};
 use crate::moments::Ask;
 use crate::numbers::key;
 use crate::numbers::unit::Unit;
@@ -27,6 +26,8 @@ pub struct Analysis {
     pub warnings: Vec<String>,
     /// What was computed where.
     pub plan: Plan,
+    /// What computed and why, where devices were looked at.
+    pub device: Option<String>,
     /// How many groups had comparisons that only their exact amounts decide.
     pub ties: usize,
 }
@@ -43,8 +44,10 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
 
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let plan = Plan::new(&column.offsets, &metrics, &asks, options.device);
+    let choice = choose(&options.device, keys.len())?;
+    let plan = Plan::new(&column.offsets, &metrics, &asks, &choice.name(), &choice.why);
     let recorder = context.recorder;
+    let mut fallbacks: Vec<String> = Vec::new();
     let mut rows = Vec::with_capacity(groups.keys.len());
     let mut open = Vec::new();
     let mut rest = &mut keys[..];
@@ -55,14 +58,14 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
         }
         let first = column.offsets[batch.start];
         let offsets: Vec<usize> = column.offsets[batch.start..=batch.end].iter().map(|o| o - first).collect();
-        let ranges: Vec<usize> = (0..=batch.len()).collect();
         let (keys, tail) = rest.split_at_mut(offsets[batch.len()]);
         rest = tail;
         let totals = &column.totals[batch.clone()];
-        let batch_keys = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
-        let measured = engine::measure(&Cpu, batch_keys, plan.needs, &asks, recorder)?;
+        let work = Work { index, keys, offsets: &offsets, totals, needs: plan.needs };
+        let (measured, made) = choice.compute.measure(work, &asks, recorder, options.require_gpu)?;
+        fallbacks.extend(made.note.clone());
         let finish = || -> Vec<Row> {
-            let row = |(i, measured)| row(&gathered, batch.start + i, measured, &metrics);
+            let row = |(i, measured)| row(&gathered, batch.start + i, measured, &metrics, &made);
             measured.par_iter().enumerate().map(row).collect()
         };
         rows.extend(recorder.time(Stage::Finish, format!("batch {index}"), batch.len() as u64, 0, finish));
@@ -71,28 +74,47 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     }
     if !open.is_empty() {
         ingest.settle(&gathered, &mut open, options, context)?;
-        open.iter().for_each(|(id, measured)| rows[*id] = row(&gathered, *id, measured, &metrics));
+        // Only counts are settled: who computed the row stays as it is.
+        for (id, measured) in &open {
+            let settled = values(measured, &metrics);
+            if let (Some(row), Some(settled)) = (&mut rows[*id].measured, settled) {
+                row.values = settled;
+            }
+        }
     }
     let mut warnings = ingest.warnings(options);
+    if let Some(first) = fallbacks.first() {
+        let (failed, all) = (fallbacks.len(), plan.batches.len());
+        warnings.push(format!("{first}; {failed} of {all} batches were computed on the CPU instead"));
+    }
     warnings.extend(suspicions(&rows, groups, &ingest.schema));
     let provenance = ingest.provenance(options);
     let group_columns = ingest.schema.columns_of(&groups.keys)?;
     let results =
         results::table(&ingest.schema.fields, group_columns, &rows, &metrics, options.decimals, provenance)?;
-    Ok(Analysis { results, warnings, plan, ties: open.len() })
+    let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
+    Ok(Analysis { results, warnings, plan, device, ties: open.len() })
 }
 
-fn row(gathered: &Gathered, id: usize, measured: &Measured, metrics: &[Metric]) -> Row {
+fn values(measured: &Measured, metrics: &[Metric]) -> Option<Vec<Value>> {
+    let moments = measured.moments.as_ref()?;
+    Some(metrics.iter().map(|metric| (metric.value)(moments)).collect())
+}
+
+fn row(gathered: &Gathered, id: usize, measured: &Measured, metrics: &[Metric], made: &Made) -> Row {
     let (groups, total) = (&gathered.groups, &gathered.column.totals[id]);
-    let measured = measured.moments.as_ref().map(|moments| MeasuredRow {
-        total: total.amount,
-        exact: total.exact,
-        largest: moments.sums.last,
-        median_twice: median_twice(moments),
-        backend: Cpu.name(),
-        adapter: Cpu.adapter().map(str::to_owned),
-        note: None,
-        values: metrics.iter().map(|metric| (metric.value)(moments)).collect(),
+    let measured = measured.moments.as_ref().zip(values(measured, metrics)).map(|(moments, values)| {
+        let (backend, adapter, note) = made.row(moments);
+        MeasuredRow {
+            total: total.amount,
+            exact: total.exact,
+            largest: moments.sums.last,
+            median_twice: median_twice(moments),
+            backend,
+            adapter,
+            note,
+            values,
+        }
     });
     Row { counts: groups.counts[id], unit: groups.units[id], measured }
 }

@@ -5,6 +5,8 @@ use crate::moments::{Below, Needs, Sums};
 use crate::numbers::key::Key;
 use crate::numbers::wide::U320;
 
+pub mod words;
+
 /// Keys that one workgroup walks. Sums within a tile fit 128 bits: `m² < 2^112` and 2^12 of them stay below 2^124.
 pub const TILE: usize = 4096;
 
@@ -23,8 +25,16 @@ pub trait Backend: Sync {
     /// The device's name, where there is one to name.
     fn adapter(&self) -> Option<&str>;
 
-    /// Sorts each segment ascending: segment `s` is `keys[offsets[s]..offsets[s + 1]]`. Keys are not zero.
-    fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize]) -> Result<Self::Sorted<'k>>;
+    /// Sorts each segment ascending: segment `s` is `keys[offsets[s]..offsets[s + 1]]`. Keys are not zero. `needs` is
+    /// what [`Backend::reduce`] will be asked for, so that small segments can be summed while they are at hand.
+    ///
+    /// Whether it fails or not, each segment has the keys it had, in any order.
+    fn sort<'k>(
+        &'k self,
+        keys: &'k mut [Key],
+        offsets: &'k [usize],
+        needs: Needs,
+    ) -> Result<Self::Sorted<'k>>;
 
     /// The sums of each segment.
     fn reduce(&self, sorted: &Self::Sorted<'_>, needs: Needs) -> Result<Vec<Sums>>;
@@ -61,6 +71,6 @@ pub struct Prefix {
     pub segment: usize,
     /// How many of its smallest keys, at most all.
     pub rank: u64,
-    /// Whether their logarithms are wanted too.
+    /// Whether their logarithms are wanted too; the needs at sorting must have had them.
     pub logs: bool,
 }

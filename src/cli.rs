@@ -144,9 +144,12 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "T,…", value_delimiter = ',', help_heading = "Metrics")]
     pub threshold: Vec<String>,
 
-    /// Where to compute
+    /// Where to compute: auto, cpu, gpu, or part of an adapter's name. It changes no number
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
-    pub device: DeviceArg,
+    pub device: String,
+    /// Fail where the device does, instead of computing on the CPU
+    #[arg(long, help_heading = "Execution")]
+    pub require_gpu: bool,
     /// Threads, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", help_heading = "Execution")]
     pub threads: Option<std::num::NonZeroUsize>,
@@ -265,13 +268,4 @@ pub enum NegativesArg {
     Error,
     /// They are dropped and counted
     Drop,
-}
-
-/// `--device`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DeviceArg {
-    /// Wherever it should be fastest
-    Auto,
-    /// All cores of this machine
-    Cpu,
 }

@@ -12,10 +12,10 @@ use crate::numbers::wide::U320;
 
 pub mod prefix;
 pub mod reduce;
-pub mod scan;
 pub mod search;
 pub mod sort;
 pub mod tiles;
+pub mod twins;
 
 use tiles::Tiles;
 
@@ -35,7 +35,12 @@ pub struct Sorted<'k> {
     below_tile: OnceLock<Vec<U320>>,
 }
 
-impl Sorted<'_> {
+impl<'k> Sorted<'k> {
+    /// Segments that are sorted where `tiles` has tiles of them.
+    pub fn new(keys: &'k [Key], offsets: &'k [usize], tiles: Tiles) -> Self {
+        Self { keys, offsets, tiles, below_tile: OnceLock::new() }
+    }
+
     /// `Σv` of a tile's segment below the tile, for every tile.
     fn below_tile(&self) -> &[U320] {
         self.below_tile.get_or_init(|| prefix::below_tiles(self.keys, &self.tiles))
@@ -53,9 +58,9 @@ impl Backend for Cpu {
         None
     }
 
-    fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize]) -> Result<Sorted<'k>> {
+    fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], _: Needs) -> Result<Sorted<'k>> {
         sort::sort(keys, offsets);
-        Ok(Sorted { keys, offsets, tiles: Tiles::new(offsets), below_tile: OnceLock::new() })
+        Ok(Sorted::new(keys, offsets, Tiles::new(offsets)))
     }
 
     fn reduce(&self, sorted: &Sorted<'_>, needs: Needs) -> Result<Vec<Sums>> {

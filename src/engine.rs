@@ -13,6 +13,10 @@ use crate::numbers::wide::{U320, U384};
 use crate::record::{Recorder, Stage};
 use ruint::aliases::U256;
 
+mod ranges;
+
+pub use ranges::cut;
+
 /// The keys of some groups: group `g` has the segments `ranges[g]..ranges[g + 1]`, its disjoint value ranges in
 /// ascending order; segment `s` has the keys `offsets[s]..offsets[s + 1]`.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ pub fn measure<B: Backend>(
     let task = format!("batch {index}");
     let (n, bytes) = (keys.len() as u64, size_of_val(keys) as u64);
 
-    let sorted = recorder.time(Stage::Sort, &task, n, bytes, || backend.sort(keys, offsets))?;
+    let sorted = recorder.time(Stage::Sort, &task, n, bytes, || backend.sort(keys, offsets, needs))?;
     let sums = recorder.time(Stage::Reduce, &task, n, bytes, || backend.reduce(&sorted, needs))?;
     let groups: Vec<Group<'_>> = totals
         .iter()

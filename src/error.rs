@@ -84,6 +84,17 @@ pub enum Error {
     /// The result would replace an existing file.
     #[error("{}: exists already; give --overwrite to replace it, or another -o", .0.display())]
     Exists(PathBuf),
+    /// A device that was asked for is not there. Exit status 4.
+    #[error("{0}")]
+    NoDevice(String),
+    /// A device could not do its work, and the CPU was not to stand in. Exit status 4.
+    #[error("{adapter}: {problem}")]
+    Device {
+        /// The device's name.
+        adapter: String,
+        /// What went wrong.
+        problem: String,
+    },
     /// The user pressed Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,
@@ -112,6 +123,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Exists(_) => 2,
+            Self::NoDevice(_) | Self::Device { .. } => 4,
             Self::Interrupted => 130,
             _ => 1,
         }

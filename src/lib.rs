@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cli → options → run → analyze:
-//!   input → columns → groups → plan → backend{cpu} → moments → metrics → results → output
+//!   input → columns → groups → plan → backend{cpu|gpu} → moments → metrics → results → output
 //! ```
 //!
 //! Kernels do integer work only and return [`moments`]; [`metrics`] are pure functions of those integers, shared by
@@ -25,8 +25,12 @@ pub mod inspect;
 pub mod plan;
 
 pub mod backend;
+pub mod choose;
 pub mod cpu;
 pub mod engine;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+pub mod kernels;
 pub mod moments;
 
 pub mod glossary;

@@ -1,6 +1,6 @@
 //! What an analysis was asked for, validated: the high-level counterpart of the command line.
 
-use crate::cli::{AnalyzeArgs, DeviceArg, InputArgs, NegativesArg, OwnersArg};
+use crate::cli::{AnalyzeArgs, InputArgs, NegativesArg, OwnersArg};
 use crate::error::{Error, Result};
 use crate::metrics::Extras;
 use crate::moments::Fraction;
@@ -54,13 +54,28 @@ pub enum Negatives {
 }
 
 /// Where to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Device {
-    /// Wherever it should be fastest.
+    /// Wherever it should be fastest; never on a software adapter.
     #[default]
     Auto,
     /// The rayon backend.
     Cpu,
+    /// Any hardware adapter.
+    Gpu,
+    /// The first adapter with this in its name, whatever its case.
+    Named(String),
+}
+
+impl From<&str> for Device {
+    fn from(text: &str) -> Self {
+        match text {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu,
+            name => Self::Named(name.to_owned()),
+        }
+    }
 }
 
 /// Everything that decides the numbers of an analysis, and where they are computed.
@@ -88,6 +103,8 @@ pub struct Options {
     pub extras: Extras,
     /// Where to compute. It decides no number.
     pub device: Device,
+    /// Whether to fail where a device does, instead of computing on the CPU.
+    pub require_gpu: bool,
 }
 
 impl Options {
@@ -203,14 +220,19 @@ impl AnalyzeArgs {
     /// What the arguments mean.
     pub fn options(&self) -> Result<Options> {
         let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;
+        let device = match Device::from(&self.device[..]) {
+            Device::Cpu if self.require_gpu => {
+                return Err(Error::Usage("--require-gpu contradicts --device cpu".into()));
+            }
+            Device::Auto if self.require_gpu => Device::Gpu,
+            device => device,
+        };
         Ok(Options {
             decimals: self.decimals,
             metrics: self.metrics.clone(),
             extras: Extras { top: self.top.clone(), thresholds },
-            device: match self.device {
-                DeviceArg::Auto => Device::Auto,
-                DeviceArg::Cpu => Device::Cpu,
-            },
+            device,
+            require_gpu: self.require_gpu,
             ..self.input.options()?
         })
     }

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use crate::metrics::Metric;
 use crate::moments::{Ask, Needs};
-use crate::options::Device;
 
 /// Queries of one batch: their answers are held at once, some 150 bytes each.
 const QUERIES: u64 = 1 << 18;
@@ -25,15 +24,15 @@ pub struct Plan {
     pub metrics: Vec<String>,
     /// The sums they need.
     pub needs: Needs,
-    /// The backend.
-    pub backend: &'static str,
+    /// The backend, and its device.
+    pub backend: String,
     /// Why this one.
-    pub why: &'static str,
+    pub why: String,
 }
 
 impl Plan {
     /// Plans the groups whose keys lie at `offsets`.
-    pub fn new(offsets: &[usize], metrics: &[Metric], asks: &[&Ask], device: Device) -> Self {
+    pub fn new(offsets: &[usize], metrics: &[Metric], asks: &[&Ask], backend: &str, why: &str) -> Self {
         let sizes = offsets.windows(2).map(|o| o[1] - o[0]);
         let mut batches: Vec<Range<usize>> = Vec::new();
         let mut queries = 0;
@@ -58,11 +57,8 @@ impl Plan {
             largest: sizes.max().unwrap_or(0),
             metrics: metrics.iter().map(|m| m.name.clone()).collect(),
             needs: metrics.iter().fold(Needs::NONE, |needs, m| needs.union(m.needs)),
-            backend: "cpu",
-            why: match device {
-                Device::Cpu => "asked for with --device cpu",
-                Device::Auto => "the only backend of this build",
-            },
+            backend: backend.to_owned(),
+            why: why.to_owned(),
         }
     }
 }
@@ -89,10 +85,10 @@ mod tests {
         let offsets: Vec<usize> = (0..100_001).map(|g| g * 10).collect();
         let metrics = crate::metrics::catalog(&Default::default());
         let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).collect();
-        let plan = Plan::new(&offsets, &metrics, &asks, Device::Auto);
+        let plan = Plan::new(&offsets, &metrics, &asks, "cpu", "a test");
         assert!(plan.batches.len() > 1);
         assert_eq!((plan.batches[0].start, plan.batches[plan.batches.len() - 1].end), (0, 100_000));
         assert!(plan.batches.windows(2).all(|b| b[0].end == b[1].start));
-        assert!(Plan::new(&[0], &metrics, &asks, Device::Cpu).batches.is_empty());
+        assert!(Plan::new(&[0], &metrics, &asks, "cpu", "a test").batches.is_empty());
     }
 }

@@ -74,6 +74,7 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     progress.finish();
     let analysis = analysis??;
     if !manners.quiet {
+        analysis.device.iter().for_each(|device| tell(Message::Note(device)));
         analysis.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }
     if args.explain {

@@ -3,6 +3,7 @@
 mod shell;
 mod support;
 
+mod backends;
 mod cli_columns;
 mod cli_errors;
 mod cli_inputs;
@@ -12,11 +13,23 @@ mod cli_process;
 mod cli_real;
 mod cli_unusual;
 mod combine;
+mod devices;
 mod docs;
 mod encodings;
 mod generate;
 mod golden;
+#[cfg(feature = "gpu")]
+mod gpu_cli;
+#[cfg(feature = "gpu")]
+mod gpu_engine;
+#[cfg(feature = "gpu")]
+mod gpu_faults;
+#[cfg(feature = "gpu")]
+mod gpu_kernels;
 mod invariance;
 mod oracles;
+mod random;
 mod reference;
+#[cfg(feature = "gpu")]
+mod shaders;
 mod walls;

@@ -47,9 +47,9 @@ const ORDER: &[&[&str]] = &[
     &["record", "progress", "generate"],
     &["moments", "cli"],
     &["metrics", "backend", "config"],
-    &["options", "cpu", "columns"],
-    &["engine", "input"],
-    &["groups"],
+    &["options", "columns", "kernels", "cpu"],
+    &["engine", "input", "gpu"],
+    &["groups", "choose"],
     &["results"],
     &["ingest"],
     &["plan", "inspect"],
@@ -87,6 +87,13 @@ fn metrics_know_neither_tables_nor_devices() {
         for word in ["arrow", "parquet", "wgpu", "rayon"] {
             assert!(!code(&text).any(|line| line.contains(word)), "{} names {word}", path.display());
         }
+    }
+}
+
+#[test]
+fn only_the_gpu_backend_names_wgpu() {
+    for (path, text) in sources().into_iter().filter(|(path, _)| module(path) != "gpu") {
+        assert!(!code(&text).any(|line| line.contains("wgpu")), "{} names wgpu", path.display());
     }
 }
 

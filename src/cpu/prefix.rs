@@ -56,7 +56,7 @@ impl Walk {
 }
 
 /// Answers every query. Each tile that holds an asked rank is walked once, for all of its ranks.
-pub(super) fn prefix(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {
+pub(crate) fn prefix(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {
     let below_tile = sorted.below_tile();
     let logs_below = logs_below_tiles(sorted, queries);
     let mut order: Vec<(usize, u64, usize)> =

@@ -8,7 +8,7 @@ use crate::backend::{Bound, Search};
 use crate::numbers::wide::U320;
 
 /// Answers every query.
-pub(super) fn search(sorted: &Sorted<'_>, queries: &[Search]) -> Vec<u64> {
+pub(crate) fn search(sorted: &Sorted<'_>, queries: &[Search]) -> Vec<u64> {
     queries
         .par_iter()
         .map(|query| {

@@ -1,9 +1,7 @@
-//! Segmented sort of keys: the fast one that runs, and the workgroup twin that a shader is compared with.
+//! Segmented sort of keys, as fast as the CPU can. The shaders' radix sort is in [`super::twins`].
 
 use rayon::prelude::*;
 
-use super::scan;
-use super::tiles::Tiles;
 use crate::numbers::key::Key;
 
 /// From here on one segment is worth sorting by several threads.
@@ -31,85 +29,13 @@ pub fn sort(keys: &mut [Key], offsets: &[usize]) {
     }
 }
 
-/// Bits of a digit.
-const DIGIT_BITS: u32 = 8;
-const DIGITS: usize = 1 << DIGIT_BITS;
-
-/// Sorts as the shaders do: stable LSD radix passes over the varying bits only, each pass an *upsweep* (tile
-/// histograms into a `[segment][digit][tile]` matrix), a scan of that matrix, and a *downsweep* (stable scatter).
-/// The matrix keeps segments apart, so keys carry no segment bits.
-pub fn sort_twin(keys: &mut [Key], offsets: &[usize], tile: usize) {
-    let tiles = Tiles::with_size(offsets, tile);
-    let (any, all) = keys.iter().fold((0, !0), |(any, all), &k| (any | k, all & k));
-    let mut varying = any & !all;
-    let mut other = vec![0; keys.len()];
-    let mut matrix = vec![0u32; DIGITS * tiles.keys.len()];
-    let (mut from, mut to) = (&mut *keys, &mut other[..]);
-    let mut passes = 0;
-    while varying != 0 {
-        let shift = varying.trailing_zeros();
-        for segment in 0..tiles.segments() {
-            for tile in tiles.segment(segment) {
-                upsweep(&from[tiles.keys[tile].clone()], shift, &mut matrix, &place(&tiles, segment, tile));
-            }
-        }
-        scan::scan(&mut matrix);
-        for segment in 0..tiles.segments() {
-            for tile in tiles.segment(segment) {
-                let place = place(&tiles, segment, tile);
-                downsweep(&from[tiles.keys[tile].clone()], shift, &matrix, &place, to);
-            }
-        }
-        std::mem::swap(&mut from, &mut to);
-        varying &= !((DIGITS as u64 - 1) << shift);
-        passes += 1;
-    }
-    if passes % 2 == 1 {
-        keys.copy_from_slice(&other);
-    }
-}
-
-/// Where a tile's counts lie: digit `d` at `base + d·stride`.
-struct Place {
-    base: usize,
-    stride: usize,
-}
-
-fn place(tiles: &Tiles, segment: usize, tile: usize) -> Place {
-    let of_segment = tiles.segment(segment);
-    Place { base: DIGITS * of_segment.start + (tile - of_segment.start), stride: of_segment.len() }
-}
-
-fn digit(key: Key, shift: u32) -> usize {
-    (key >> shift) as usize & (DIGITS - 1)
-}
-
-/// One workgroup: counts its tile's digits.
-fn upsweep(tile: &[Key], shift: u32, matrix: &mut [u32], place: &Place) {
-    let mut counts = [0u32; DIGITS];
-    tile.iter().for_each(|&key| counts[digit(key, shift)] += 1);
-    for (d, count) in counts.into_iter().enumerate() {
-        matrix[place.base + d * place.stride] = count;
-    }
-}
-
-/// One workgroup: writes its tile's keys where the scanned matrix says, equal digits in order.
-fn downsweep(tile: &[Key], shift: u32, matrix: &[u32], place: &Place, to: &mut [Key]) {
-    let mut next: [u32; DIGITS] = std::array::from_fn(|d| matrix[place.base + d * place.stride]);
-    for &key in tile {
-        let slot = &mut next[digit(key, shift)];
-        to[*slot as usize] = key;
-        *slot += 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn check(keys: &[Key], lengths: &[usize], tile: usize) {
+    fn check(keys: &[Key], lengths: &[usize]) {
         let mut offsets = vec![0];
         for length in lengths {
             let end: usize = (offsets[offsets.len() - 1] + length).min(keys.len());
@@ -123,19 +49,16 @@ mod tests {
         let mut fast = keys.to_vec();
         sort(&mut fast, &offsets);
         assert_eq!(fast, expected);
-        let mut twin = keys.to_vec();
-        sort_twin(&mut twin, &offsets, tile);
-        assert_eq!(twin, expected);
     }
 
     proptest! {
         #[test]
-        fn both_sort_every_segment(
+        fn sorts_every_segment(
             keys in prop::collection::vec(any::<u64>(), 0..600), mask in any::<u64>(),
-            lengths in prop::collection::vec(0usize..200, 0..12), tile in 1usize..70,
+            lengths in prop::collection::vec(0usize..200, 0..12),
         ) {
             let keys: Vec<Key> = keys.into_iter().map(|k| k & mask).collect();
-            check(&keys, &lengths, tile);
+            check(&keys, &lengths);
         }
     }
 
@@ -149,8 +72,8 @@ mod tests {
                 (0..n).map(|i| 5 | (i as u64 & 1) << 63).collect(),
                 (0..n as u64).rev().collect(),
             ] {
-                check(&keys, &[], 2048);
-                check(&keys, &[1, 0, n / 2, 3], 2048);
+                check(&keys, &[]);
+                check(&keys, &[1, 0, n / 2, 3]);
             }
         }
     }

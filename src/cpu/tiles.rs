@@ -21,11 +21,17 @@ impl Tiles {
 
     /// Cuts each segment into tiles of at most `size` keys.
     pub fn with_size(offsets: &[usize], size: usize) -> Self {
+        Self::of(offsets, size, |_| true)
+    }
+
+    /// Cuts some segments into tiles of at most `size` keys; the others have none.
+    pub fn of(offsets: &[usize], size: usize, wanted: impl Fn(usize) -> bool) -> Self {
         let mut keys = Vec::with_capacity(offsets.len());
         let mut of_segment = Vec::with_capacity(offsets.len());
-        for segment in offsets.windows(2) {
+        for (s, segment) in offsets.windows(2).enumerate() {
             of_segment.push(keys.len());
-            let starts = (segment[0]..segment[1]).step_by(size);
+            let end = if wanted(s) { segment[1] } else { segment[0] };
+            let starts = (segment[0]..end).step_by(size);
             keys.extend(starts.map(|start| start..(start + size).min(segment[1])));
         }
         of_segment.push(keys.len());

@@ -1,0 +1,211 @@
+//! Which backend computes, why, and what happens when a device fails.
+
+use crate::backend::Backend;
+#[cfg(feature = "gpu")]
+use crate::backend::words::WIDEST;
+use crate::cpu::Cpu;
+use crate::engine::{self, Batch, Measured};
+use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{
+    Gpu,
+    adapters::{Adapter, adapters, find},
+    device::Setup,
+};
+use crate::moments::{Ask, Moments, Needs, Total};
+use crate::numbers::key::Key;
+#[cfg(feature = "gpu")]
+use crate::numbers::key::exponent;
+use crate::options::Device;
+use crate::record::Recorder;
+
+/// From so many keys on, `auto` looks for a GPU. A guess, not a measurement: loading a driver and compiling shaders
+/// take some 0.3 s, in which one core sorts some 2^24 keys.
+pub const WORTH_A_GPU: usize = 1 << 24;
+
+/// The backend that computes.
+#[derive(Debug)]
+pub enum Compute {
+    /// Rayon.
+    Cpu,
+    /// A device.
+    #[cfg(feature = "gpu")]
+    Gpu(Box<Gpu>),
+}
+
+/// A backend, and why it was taken.
+#[derive(Debug)]
+pub struct Choice {
+    /// The backend.
+    pub compute: Compute,
+    /// Why this one.
+    pub why: String,
+    /// Whether devices were looked at.
+    pub looked: bool,
+}
+
+/// Who really computed the groups of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// `cpu` or `gpu`.
+    pub backend: &'static str,
+    /// The device's name.
+    pub adapter: Option<String>,
+    /// Why not the device that was chosen.
+    pub note: Option<String>,
+    /// Groups of more keys were cut into value ranges.
+    largest: usize,
+}
+
+/// Chooses a backend for so many keys.
+pub fn choose(device: &Device, keys: usize) -> Result<Choice> {
+    let cpu = |why: String, looked| Ok(Choice { compute: Compute::Cpu, why, looked });
+    match device {
+        Device::Cpu => cpu("asked for with --device cpu".into(), false),
+        Device::Auto if keys < WORTH_A_GPU => {
+            cpu(format!("below {WORTH_A_GPU} holders a GPU is not expected to pay (a guess)"), false)
+        }
+        #[cfg(not(feature = "gpu"))]
+        Device::Auto => cpu("the only backend of this build".into(), false),
+        #[cfg(not(feature = "gpu"))]
+        Device::Gpu | Device::Named(_) => {
+            Err(Error::NoDevice("this build has no GPU backend; build with --features gpu".into()))
+        }
+        #[cfg(feature = "gpu")]
+        Device::Auto => match adapters().iter().find(|adapter| !adapter.is_software()) {
+            None => cpu("there is no hardware adapter".into(), true),
+            Some(adapter) => match Gpu::open(adapter, Setup::default()) {
+                Ok(gpu) => {
+                    let why = format!("from {WORTH_A_GPU} holders on a GPU is expected to pay (a guess)");
+                    Ok(Choice { compute: Compute::Gpu(Box::new(gpu)), why, looked: true })
+                }
+                Err(error) => cpu(error.to_string(), true),
+            },
+        },
+        #[cfg(feature = "gpu")]
+        Device::Gpu => {
+            let all = adapters();
+            let adapter = all.iter().find(|adapter| !adapter.is_software()).ok_or_else(|| {
+                Error::NoDevice(format!("--device gpu: there is no hardware adapter; {}", list(&all)))
+            })?;
+            open(adapter, "asked for with --device gpu".into())
+        }
+        #[cfg(feature = "gpu")]
+        Device::Named(name) => {
+            let all = adapters();
+            let adapter = find(&all, name).ok_or_else(|| {
+                Error::NoDevice(format!("--device {name}: no adapter has that in its name; {}", list(&all)))
+            })?;
+            open(adapter, format!("asked for with --device {name}"))
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn open(adapter: &Adapter, why: String) -> Result<Choice> {
+    let gpu = Gpu::open(adapter, Setup::default())?;
+    Ok(Choice { compute: Compute::Gpu(Box::new(gpu)), why, looked: true })
+}
+
+#[cfg(feature = "gpu")]
+fn list(adapters: &[Adapter]) -> String {
+    let names: Vec<String> = adapters.iter().map(|a| format!("`{}` ({})", a.name(), a.kind())).collect();
+    if names.is_empty() {
+        "this machine has none".into()
+    } else {
+        format!("this machine has {}", names.join(", "))
+    }
+}
+
+impl Choice {
+    /// The backend's name and its device's.
+    pub fn name(&self) -> String {
+        match &self.compute {
+            Compute::Cpu => "cpu".into(),
+            #[cfg(feature = "gpu")]
+            Compute::Gpu(gpu) => format!("gpu ({})", gpu.adapter().unwrap_or_default()),
+        }
+    }
+}
+
+/// Groups to measure together: the keys of group `g` are `keys[offsets[g]..offsets[g + 1]]`.
+#[derive(Debug)]
+pub struct Work<'a> {
+    /// A number to record the work under.
+    pub index: usize,
+    /// All keys, in any order within a group.
+    pub keys: &'a mut [Key],
+    /// Where each group starts, and the end.
+    pub offsets: &'a [usize],
+    /// Of each group.
+    pub totals: &'a [Total],
+    /// The sums that metrics need.
+    pub needs: Needs,
+}
+
+impl Compute {
+    /// Measures groups. Where a device fails, nothing of it is used: the CPU measures them all, unless the device is
+    /// required.
+    pub fn measure(
+        &self,
+        work: Work<'_>,
+        asks: &[&Ask],
+        recorder: &Recorder,
+        require_gpu: bool,
+    ) -> Result<(Vec<Measured>, Made)> {
+        match self {
+            Self::Cpu => {
+                let _ = require_gpu;
+                on_cpu(work, asks, recorder, None)
+            }
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => {
+                let Work { index, keys, offsets, totals, needs } = work;
+                let (borders, ranges) = engine::cut(keys, offsets, gpu.largest_segment());
+                let batch = Batch { index, keys: &mut *keys, offsets: &borders, ranges: &ranges, totals };
+                match engine::measure(&**gpu, batch, needs, asks, recorder) {
+                    Ok(measured) => {
+                        let adapter = gpu.adapter().map(str::to_owned);
+                        let largest = gpu.largest_segment();
+                        Ok((measured, Made { backend: gpu.name(), adapter, note: None, largest }))
+                    }
+                    Err(error @ Error::Device { .. }) if !require_gpu => {
+                        let work = Work { index, keys, offsets, totals, needs };
+                        on_cpu(work, asks, recorder, Some(error.to_string()))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+}
+
+fn on_cpu(
+    work: Work<'_>,
+    asks: &[&Ask],
+    recorder: &Recorder,
+    note: Option<String>,
+) -> Result<(Vec<Measured>, Made)> {
+    let Work { index, keys, offsets, totals, needs } = work;
+    let ranges: Vec<usize> = (0..offsets.len()).collect();
+    let batch = Batch { index, keys, offsets, ranges: &ranges, totals };
+    let measured = engine::measure(&Cpu, batch, needs, asks, recorder)?;
+    Ok((measured, Made { backend: Cpu.name(), adapter: None, note, largest: usize::MAX }))
+}
+
+impl Made {
+    /// Backend, device and note of one group's row.
+    pub fn row(&self, moments: &Moments) -> (&'static str, Option<String>, Option<String>) {
+        let whole = (self.backend, self.adapter.clone(), self.note.clone());
+        #[cfg(feature = "gpu")]
+        if self.adapter.is_some() && exponent(moments.sums.last) > WIDEST {
+            if moments.n() <= self.largest as u64 {
+                return (Cpu.name(), None, Some("amounts of 2^128 or more".into()));
+            }
+            let note = "value ranges with amounts of 2^128 or more: on the CPU";
+            return (self.backend, self.adapter.clone(), Some(note.into()));
+        }
+        let _ = (moments, self.largest);
+        whole
+    }
+}
