@@ -101,6 +101,7 @@ fn setups_change_no_bit() {
         Setup { tile: 32_768, ..all.clone() },
         Setup { digit_bits: 4, ..all.clone() },
         Setup { timed: true, ..all.clone() },
+        Setup { portion: 5000, tile: 1024, ..all.clone() },
         Setup { binding: Some(64 << 10), ..all.clone() },
         Setup { binding: Some(64 << 10), workgroups: Some(8), tile: 512, ..all.clone() },
         Setup { workgroups: Some(8), tile: 256, ..all.clone() },
