@@ -102,6 +102,7 @@ fn setups_change_no_bit() {
         Setup { tile: 32_768, ..all.clone() },
         Setup { digit_bits: 4, ..all.clone() },
         Setup { timed: true, ..all.clone() },
+        Setup { portion: 5000, tile: 1024, ..all.clone() },
         Setup { binding: Some(64 << 10), ..all.clone() },
         Setup { binding: Some(64 << 10), workgroups: Some(8), tile: 512, ..all.clone() },
         Setup { workgroups: Some(8), tile: 256, ..all.clone() },
@@ -148,7 +149,12 @@ fn moves_no_more_than_promised() {
         let wide = keys.iter().filter(|&&key| key >> 56 > 72).count();
         assert_eq!(wide, 0);
         let offsets = [0, n];
-        drop(gpu.sort(&mut keys, &offsets, Needs::ALL).unwrap());
+        let mut of_cpu = keys.clone();
+        let expected = Cpu.sort(&mut of_cpu, &offsets, Needs::ALL).unwrap();
+        let sorted = gpu.sort(&mut keys, &offsets, Needs::ALL).unwrap();
+        // A million logarithms and roots of any mantissa.
+        let sums = gpu.reduce(&sorted, Needs::ALL).unwrap();
+        assert_eq!(sums, Cpu.reduce(&expected, Needs::ALL).unwrap());
         let counters = gpu.take_counters();
         let bytes = counters.bytes_of(&Counters::SORT) as f64 / n as f64;
         assert_eq!(counters.passes, 8);

@@ -11,9 +11,10 @@ use crate::kernels::{Kernel, Params};
 
 /// Keys that the dispatches of one submission may touch. A display driver resets a device that is busy for two
 /// seconds, and a desktop stutters long before. The dearest kernels need some thousand integer operations a key, and
-/// the slowest GPUs in use do some 2·10^11 a second, so 2^24 keys take them about 100 ms; a sort pass, 21 bytes a key
-/// at 10 GB/s, 35 ms. This is arithmetic, not a measurement.
-pub const KEYS_PER_SUBMISSION: u64 = 1 << 24;
+/// the slowest GPUs in use do some 2·10^11 a second, so 2^23 keys take them about 40 ms; a sort pass, 21 bytes a key
+/// at 10 GB/s, 18 ms. On the fastest ones a submission still outlasts its making, which overlaps with the one before.
+/// This is arithmetic, not a measurement.
+pub const KEYS_PER_SUBMISSION: u64 = 1 << 23;
 
 /// Dispatches of one submission, at most.
 const SLOTS: u64 = 64;
@@ -62,7 +63,7 @@ impl<'d> Commands<'d> {
         let bind_group = self.bind(kernel, buffers)?;
         let side = self.core.device.limits.max_compute_workgroups_per_dimension;
         let each = items.div_ceil(u64::from(workgroups)).max(1);
-        let portion = (KEYS_PER_SUBMISSION / each).max(1).min(u64::from(side) * u64::from(side));
+        let portion = (self.core.device.setup.portion / each).max(1).min(u64::from(side) * u64::from(side));
         let portion = portion.min(u64::from(workgroups)) as u32;
         let before = self.pieces.len();
         let mut first = 0;
@@ -159,7 +160,7 @@ impl<'d> Commands<'d> {
         let mut items = 0;
         let fits = |piece: &&Piece| {
             items += piece.items;
-            items <= KEYS_PER_SUBMISSION
+            items <= self.core.device.setup.portion
         };
         pieces.iter().take(slots).take_while(fits).count().max(1)
     }

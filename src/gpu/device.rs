@@ -17,6 +17,8 @@ pub struct Setup {
     pub digit_bits: u32,
     /// Keys of a tile.
     pub tile: u32,
+    /// Keys of one submission.
+    pub portion: u64,
     /// How long one submission may take.
     pub patience: Duration,
     /// Whether each dispatch is waited for, so that kernels can be timed.
@@ -32,8 +34,9 @@ impl Default for Setup {
             workgroups: None,
             digit_bits: 8,
             tile: crate::kernels::TILE,
-            // Twenty times what a software rasteriser takes for a submission, and far beyond any driver's watchdog.
-            patience: Duration::from_secs(30),
+            portion: super::KEYS_PER_SUBMISSION,
+            // Several times what a software rasteriser takes for a submission, and far beyond any driver's watchdog.
+            patience: Duration::from_secs(60),
             timed: false,
             faults: Arc::new(Never),
         }
