@@ -11,7 +11,7 @@ use crate::ingest::{Context, Gathered, Ingest, have};
 use crate::metrics::{self, Metric, Value};
 use crate::moments::Ask;
 use crate::numbers::key;
-use crate::numbers::unit::Unit;
+use crate::numbers::unit::{Unit, power_of_ten};
 use crate::numbers::wide::U320;
 use crate::options::Options;
 use crate::plan::Plan;
@@ -138,7 +138,11 @@ fn suspicions(rows: &[Row], groups: &Groups, schema: &GroupSchema) -> Vec<String
         row.counts.holders > 2 && U320::from(key::value(m.largest)) << 1 > m.total
     };
     warn(find(&dominates), "one amount above all others together; is it a balance?");
-    let huge = |row: &Row, m: &MeasuredRow| matches!(row.unit, Unit::Decimal(_)) && m.total.bit_len() > 128;
+    // In whole units as written: 10^22 tokens of 18 decimals are many, but no ids.
+    let huge = |row: &Row, m: &MeasuredRow| match row.unit {
+        Unit::Decimal(d) => power_of_ten(d).is_some_and(|ten| (m.total / U320::from(ten)).bit_len() > 128),
+        Unit::Binary(_) => false,
+    };
     warn(find(&huge), "a total above 2^128; are these amounts, not ids?");
     let cut = groups.cut.iter().map(|&id| id as usize).collect();
     warn(cut, "doubles that span more than 255 bits: what lies below the group's unit is cut off");

@@ -105,16 +105,21 @@ pub struct InputArgs {
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     pub snapshot: Option<String>,
 
-    /// Rows of one owner in a group
+    /// What to do where an owner has several rows in a group
     #[arg(long, value_name = "HOW", default_value = "trust", help_heading = "Population")]
     pub owners: OwnersArg,
-    /// Negative amounts
+    /// What to do with a negative amount
     #[arg(long, value_name = "HOW", default_value = "error", help_heading = "Population")]
     pub negatives: NegativesArg,
 }
 
 /// `concentra analyze`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra analyze snapshots/ -o results.parquet    a row per snapshot, chain, asset\n  \
+    concentra analyze f.parquet --by date,token --decimals 18\n  \
+    concentra analyze f.parquet --metrics gini,hhi --threshold 0.66 --format csv\n  \
+    concentra analyze part-*.parquet --snapshot none   part files are one snapshot")]
 pub struct AnalyzeArgs {
     /// What to read.
     #[command(flatten)]
@@ -264,8 +269,8 @@ pub enum OwnersArg {
 /// `--negatives`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum NegativesArg {
-    /// A negative amount is an error
+    /// Refuse it, naming its row
     Error,
-    /// They are dropped and counted
+    /// Drop the row, and count it
     Drop,
 }

@@ -229,7 +229,7 @@ impl AnalyzeArgs {
         };
         Ok(Options {
             decimals: self.decimals,
-            metrics: self.metrics.clone(),
+            metrics: self.metrics.iter().map(|name| name.trim().to_owned()).collect(),
             extras: Extras { top: self.top.clone(), thresholds },
             device,
             require_gpu: self.require_gpu,

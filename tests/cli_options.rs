@@ -283,7 +283,7 @@ fn usage_errors_have_status_2() {
         "analyze h.parquet --threshold 1",
         "analyze h.parquet --threshold 2/1",
         "analyze h.parquet --threshold 0",
-        "analyze h.parquet --device gpu7",
+        "analyze h.parquet --device cpu --require-gpu",
         "analyze h.parquet -j 0",
         "analyze h.parquet -j many",
         "analyze h.parquet --format xml",

@@ -107,7 +107,9 @@ impl View {
         for (i, column) in self.batch.columns().iter().enumerate() {
             let key = i < self.keys;
             let name = self.name(i);
-            if !key && (HIDDEN.contains(&name) || column.null_count() == groups || is_zero(column, name)) {
+            let metric = i >= self.keys + crate::results::columns::FIXED.len();
+            let absent = column.null_count() == groups && !(metric && self.look.chosen);
+            if !key && (HIDDEN.contains(&name) || absent || is_zero(column, name)) {
                 continue;
             }
             let value = |g| if key { key_text(column, g, short) } else { exact(column, g) };
@@ -121,11 +123,13 @@ impl View {
     fn headline(&self) -> Vec<usize> {
         let fixed = self.keys + crate::results::columns::FIXED.len();
         let named = |name: &&str| (self.keys..self.batch.num_columns()).find(|&i| self.name(i) == *name);
-        let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
         let standard: Vec<String> = catalog(&Extras::default()).into_iter().map(|m| m.name).collect();
         let asked = |i: usize| self.look.chosen || !standard.iter().any(|name| name == self.name(i));
+        // What was asked for is the last to be left out where the terminal is narrow.
         let chosen = (fixed..self.batch.num_columns()).filter(|&i| asked(i) && self.name(i) != "lorenz");
-        (0..self.keys).chain(telling).chain(chosen).collect()
+        let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
+        let (first, rest): (Vec<usize>, Vec<usize>) = telling.partition(|&i| self.name(i) == "n_holders");
+        (0..self.keys).chain(first).chain(chosen).chain(rest).collect()
     }
 
     /// The group columns as one, for narrow terminals: what a group has of them, side by side.
