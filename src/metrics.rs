@@ -1,26 +1,11 @@
 //! The metrics: each one file with its documentation as data and a pure function of [`Moments`].
 //!
-//! To add one: write `metrics/name.rs`, and add its line to [`catalog`].
+//! To add one: write `metrics/name.rs`, and add its line to the `catalog!` below.
 
 use crate::error::{Error, Result, nearest};
 use crate::moments::{Ask, Fraction, Moments, Needs};
 
-pub mod atkinson;
-pub mod bottom_share;
-pub mod entropy;
-pub mod gini;
-pub mod hhi;
-pub mod hill;
-pub mod hoover;
-pub mod lorenz;
-pub mod max_share;
 mod mean_log;
-pub mod nakamoto;
-pub mod palma;
-pub mod rosenbluth;
-pub mod theil;
-pub mod top_share;
-pub mod whales;
 
 /// What a metric is, for help texts, the footer of Parquet results and the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,29 +86,34 @@ pub struct Extras {
     pub thresholds: Vec<(String, Fraction)>,
 }
 
-/// Every metric, in the order of the result's columns.
-pub fn catalog(extras: &Extras) -> Vec<Metric> {
-    [
-        vec![gini::metric()],
-        vec![hoover::metric()],
-        hhi::family(),
-        vec![rosenbluth::metric()],
-        entropy::family(),
-        theil::family(),
-        atkinson::family(),
-        vec![palma::metric()],
-        vec![max_share::metric()],
-        top_share::of_holders(&extras.top),
-        top_share::of_percentiles(),
-        vec![bottom_share::metric()],
-        nakamoto::of_thresholds(&extras.thresholds),
-        vec![whales::metric()],
-        vec![hill::metric()],
-        vec![lorenz::metric()],
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// Declares the module of each line and enters its metrics, in the order of the result's columns.
+macro_rules! catalog {
+    ($extras:ident: $($module:ident => $metrics:expr,)*) => {
+        $(pub mod $module;)*
+
+        /// Every metric, in the order of the result's columns.
+        pub fn catalog($extras: &Extras) -> Vec<Metric> {
+            [$($metrics),*].into_iter().flatten().collect()
+        }
+    };
+}
+
+catalog! { extras:
+    gini => vec![gini::metric()],
+    hoover => vec![hoover::metric()],
+    hhi => hhi::family(),
+    rosenbluth => vec![rosenbluth::metric()],
+    entropy => entropy::family(),
+    theil => theil::family(),
+    atkinson => atkinson::family(),
+    palma => vec![palma::metric()],
+    max_share => vec![max_share::metric()],
+    top_share => top_share::family(&extras.top),
+    bottom_share => vec![bottom_share::metric()],
+    nakamoto => nakamoto::of_thresholds(&extras.thresholds),
+    whales => vec![whales::metric()],
+    hill => vec![hill::metric()],
+    lorenz => vec![lorenz::metric()],
 }
 
 /// The metrics of these names, all where there are none, in the order of the catalog. What the user added to the

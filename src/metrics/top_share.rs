@@ -24,8 +24,15 @@ const BY_PERCENTILE: Doc = Doc {
     elsewhere: "Some tools round n·p down or to nearest, or interpolate on the Lorenz curve.",
 };
 
+/// By number of holders, with those that the user adds, then by percentile.
+pub(super) fn family(extra: &[u64]) -> Vec<Metric> {
+    let mut metrics = of_holders(extra);
+    metrics.extend(of_percentiles());
+    metrics
+}
+
 /// `top_1_share` … `top_1000_share` and those the user adds.
-pub(super) fn of_holders(extra: &[u64]) -> Vec<Metric> {
+fn of_holders(extra: &[u64]) -> Vec<Metric> {
     let mut ks = vec![1, 10, 100, 1000];
     ks.extend(extra);
     ks.sort_unstable();
@@ -34,7 +41,7 @@ pub(super) fn of_holders(extra: &[u64]) -> Vec<Metric> {
 }
 
 /// `top_0_1pct_share`, `top_1pct_share`, `top_10pct_share`.
-pub(super) fn of_percentiles() -> Vec<Metric> {
+fn of_percentiles() -> Vec<Metric> {
     [("0_1", 1000), ("1", 100), ("10", 10)]
         .map(|(p, parts)| {
             share(format!("top_{p}pct_share"), &BY_PERCENTILE, move |n: u64| n.div_ceil(parts).max(1))
