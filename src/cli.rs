@@ -74,6 +74,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Explain the metrics: formula, range, source, how to read them
     Metrics(MetricsArgs),
+    /// List what this machine can compute on
+    Devices(DevicesArgs),
     /// Make snapshots to try things on: of any size and shape
     Generate(GenerateArgs),
     /// Print completions for a shell
@@ -209,7 +211,7 @@ pub struct InspectArgs {
     pub format: InspectFormat,
 }
 
-/// The formats of `inspect`.
+/// The formats of `inspect` and `devices`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InspectFormat {
     /// To read
@@ -238,6 +240,14 @@ pub enum MetricsFormat {
     Json,
     /// A table for documents
     Markdown,
+}
+
+/// `concentra devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// The format
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: InspectFormat,
 }
 
 /// `concentra completions`.

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod backend;
 pub mod choose;
 pub mod cpu;
+pub mod devices;
 pub mod engine;
 #[cfg(feature = "gpu")]
 pub mod gpu;

@@ -9,8 +9,8 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::analyze::{Analysis, analyze};
 use crate::cli::{
-    AnalyzeArgs, Cli, Color, Command, CompletionsArgs, InspectArgs, InspectFormat, ManArgs, Manners,
-    MetricsArgs, MetricsFormat,
+    AnalyzeArgs, Cli, Color, Command, CompletionsArgs, DevicesArgs, InspectArgs, InspectFormat, ManArgs,
+    Manners, MetricsArgs, MetricsFormat,
 };
 use crate::error::{Error, Result};
 use crate::generate::{self, GenerateArgs};
@@ -19,7 +19,7 @@ use crate::inspect::{self, inspect};
 use crate::output::{Output, print, table::Look};
 use crate::progress::Progress;
 use crate::record::Recorder;
-use crate::{config, glossary};
+use crate::{config, devices, glossary};
 
 /// Set when the user wants to stop.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -56,6 +56,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
         Command::Analyze(args) => run_analyze(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
+        Command::Devices(args) => run_devices(args),
         Command::Generate(args) => run_generate(manners, args, tell),
         Command::Completions(args) => run_completions(args),
         Command::Man(args) => run_man(args),
@@ -119,6 +120,14 @@ fn run_metrics(args: &MetricsArgs) -> Result<()> {
         MetricsFormat::Markdown => glossary::markdown(&entries),
         MetricsFormat::Table if args.name.is_some() => glossary::page(&entries[0]),
         MetricsFormat::Table => glossary::list(),
+    })
+}
+
+fn run_devices(args: &DevicesArgs) -> Result<()> {
+    let devices = devices::devices();
+    print(&match args.format {
+        InspectFormat::Table => devices::text(&devices),
+        InspectFormat::Json => devices::json(&devices),
     })
 }
 

@@ -76,3 +76,27 @@ fn gpu_means_hardware() {
     let out = concentra(&["analyze", &path, "--require-gpu", "--device", "cpu"]);
     assert_eq!(out.status.code(), Some(2));
 }
+
+#[test]
+fn devices_are_listed_with_what_auto_takes() {
+    let adapters = crate::devices::tested();
+    let shell = crate::shell::Shell::new();
+    let ran = shell.run("devices --format json");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let listed = document["adapters"].as_array().unwrap();
+    for adapter in &adapters {
+        let found =
+            listed.iter().find(|device| device["name"] == adapter.name()).expect("every adapter is listed");
+        assert_eq!(found["software"], adapter.is_software());
+        for (name, limit) in adapter.limits() {
+            assert_eq!(found["limits"][name], limit, "{name}");
+        }
+    }
+    let hardware =
+        listed.iter().find(|device| device["software"] == false).map(|device| device["name"].clone());
+    assert_eq!(document["auto"]["adapter"], hardware.unwrap_or_default());
+    let text = shell.run("devices").stdout;
+    assert!(adapters.iter().all(|adapter| text.contains(adapter.name())), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("auto takes"), "{text}");
+}

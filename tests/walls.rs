@@ -52,7 +52,7 @@ const ORDER: &[&[&str]] = &[
     &["groups", "choose"],
     &["results"],
     &["ingest"],
-    &["plan", "inspect"],
+    &["plan", "inspect", "devices"],
     &["output", "glossary"],
     &["analyze"],
     &["run"],
