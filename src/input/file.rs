@@ -77,16 +77,18 @@ impl InputFile {
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
         let file =
             File::open(&self.source.path).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
+        let refuse = |e| damaged(&self.source, Some(Arc::new(e)));
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.iter().copied());
-        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(mask)
-            .with_row_groups(vec![row_group])
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(|e| damaged(&self.source, Some(Arc::new(e))))?;
-        let mut batches = batches;
-        let next = move || batches.next().transpose().map_err(|e| damaged(&self.source, Some(Arc::new(e))));
-        let mut next = next;
+        let mut batches = guard(&self.source, || {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+                .with_projection(mask)
+                .with_row_groups(vec![row_group])
+                .with_batch_size(BATCH_ROWS)
+                .build()
+                .map_err(refuse)
+        })?;
+        let mut next =
+            move || batches.next().transpose().map_err(|e| damaged(&self.source, Some(Arc::new(e))));
         Ok(std::iter::from_fn(move || guard(&self.source, &mut next).transpose()))
     }
 
