@@ -38,7 +38,7 @@ pub struct Batch<'a> {
 pub struct Measured {
     /// None where the group has no holders.
     pub moments: Option<Moments>,
-    /// Counts are upper bounds until [`settle`] has seen the exact amounts.
+    /// Some counts are only what the working amounts make certain, until [`settle`] has seen the exact amounts.
     pub open: bool,
 }
 

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::Result;
+use crate::progress::Progress;
 use options::Options;
 use rows::Rows;
 use writer::Writer;
@@ -34,7 +35,7 @@ const WINDOW: u64 = 8;
 /// Writes what `args` ask for and returns the files written, in the order of writing.
 ///
 /// Refuses to replace a file without `overwrite`; an existing file stays whole if anything fails.
-pub fn run(args: &GenerateArgs, interrupted: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
+pub fn run(args: &GenerateArgs, interrupted: &dyn Fn() -> bool, progress: &Progress) -> Result<Vec<PathBuf>> {
     if args.scenario == Some(Scenario::Defi) {
         return scenario::write(&options::output(args)?, args.seed, args.overwrite);
     }
@@ -42,6 +43,7 @@ pub fn run(args: &GenerateArgs, interrupted: &dyn Fn() -> bool) -> Result<Vec<Pa
     let rows = Rows::new(&options);
     let mut writer = Writer::create(&options.output, rows.schema(), options.layout)?;
     let batches = options.rows.div_ceil(BATCH_ROWS);
+    progress.start("generating", options.rows);
     for window in (0..batches).step_by(WINDOW as usize) {
         let made: Result<Vec<_>> = (window..batches.min(window + WINDOW))
             .into_par_iter()
@@ -55,6 +57,7 @@ pub fn run(args: &GenerateArgs, interrupted: &dyn Fn() -> bool) -> Result<Vec<Pa
         }
         for batch in made? {
             writer.write(&batch)?;
+            progress.add(batch.num_rows() as u64);
         }
     }
     Ok(vec![writer.finish()?])

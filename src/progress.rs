@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-/// Work that takes less shows nothing.
+/// Work that takes less shows nothing of itself unasked.
 const LONG: Duration = Duration::from_millis(700);
 
 /// When to show progress.
@@ -24,7 +24,8 @@ pub enum When {
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
-    wanted: bool,
+    /// After how long it is shown; none: never.
+    patience: Option<Duration>,
     begun: Instant,
     shown: OnceLock<()>,
 }
@@ -36,12 +37,12 @@ impl Progress {
         let style =
             ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} rows, {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let wanted = match when {
-            When::Auto => stderr().is_terminal(),
-            When::Always => true,
-            When::Never => false,
+        let patience = match when {
+            When::Auto => stderr().is_terminal().then_some(LONG),
+            When::Always => Some(Duration::ZERO),
+            When::Never => None,
         };
-        Self { bar, wanted, begun: Instant::now(), shown: OnceLock::new() }
+        Self { bar, patience, begun: Instant::now(), shown: OnceLock::new() }
     }
 
     /// Nobody watches.
@@ -58,7 +59,7 @@ impl Progress {
 
     /// More rows are done.
     pub fn add(&self, rows: u64) {
-        if self.wanted && self.begun.elapsed() > LONG {
+        if self.patience.is_some_and(|patience| self.begun.elapsed() >= patience) {
             self.shown.get_or_init(|| {
                 self.bar.set_draw_target(if stderr().is_terminal() {
                     ProgressDrawTarget::stderr_with_hz(10)

@@ -132,7 +132,10 @@ fn run_devices(args: &DevicesArgs) -> Result<()> {
 }
 
 fn run_generate(manners: &Manners, args: &GenerateArgs, tell: Tell<'_>) -> Result<()> {
-    let written = generate::run(args, &interrupted)?;
+    let progress = Progress::new(manners.progress);
+    let written = generate::run(args, &interrupted, &progress);
+    progress.finish();
+    let written = written?;
     if !manners.quiet {
         written.iter().for_each(|path| tell(Message::Note(&format!("written {}", path.display()))));
     }

@@ -133,3 +133,14 @@ fn ctrl_c_stops_generating() {
     assert_eq!(interrupt(child, "-INT").0, Some(130));
     assert_eq!(shell.everything(), ["made"]);
 }
+
+#[test]
+fn long_work_shows_its_progress_where_it_is_asked_for() {
+    let shell = Shell::new();
+    let make = "generate --rows 300000 --encoding text --seed 3 --overwrite -o big.parquet";
+    let shown = shell.run(&format!("{make} --progress always")).ok().stderr;
+    assert!(shown.contains("generating") && shown.contains("300,000 rows"), "{shown}");
+    // No terminal, no bar; and data stays alone on stdout.
+    let silent = shell.run(make).ok().stderr;
+    assert!(!silent.contains("generating"), "{silent}");
+}

@@ -22,7 +22,11 @@ struct Cli {
 fn generate(output: &Path, flags: &str) -> concentra::Result<Vec<PathBuf>> {
     let output = output.to_str().expect("temporary folders have plain names");
     let words = ["generate", "-o", output].into_iter().chain(flags.split_whitespace());
-    run(&Cli::try_parse_from(words).expect("the flags are known").args, &|| false)
+    run(
+        &Cli::try_parse_from(words).expect("the flags are known").args,
+        &|| false,
+        &concentra::progress::Progress::hidden(),
+    )
 }
 
 fn read(path: &Path) -> RecordBatch {
@@ -254,7 +258,7 @@ fn contradictions_are_usage_errors() {
         assert!(matches!(generate(&path, &words), Err(Error::Usage(_))), "{flags}");
     }
     let args = Cli::try_parse_from(["generate"]).unwrap().args;
-    assert!(matches!(run(&args, &|| false), Err(Error::Usage(_))));
+    assert!(matches!(run(&args, &|| false, &concentra::progress::Progress::hidden()), Err(Error::Usage(_))));
     assert!(!path.exists());
 }
 
