@@ -160,14 +160,24 @@ fn a_real_lack_of_memory() {
     }
 }
 
-/// A device that really takes longer than it may. The work it was given ends soon after.
+/// A device that really takes longer than it may. Where the machine is busy, the work may be done before anybody waits
+/// for it: that is an answer in time, so it is tried again until one comes late.
 #[test]
 fn patience_ends() {
     for adapter in tested() {
-        let setup = Setup { patience: Duration::from_nanos(1), ..Setup::default() };
-        let gpu = Gpu::open(&adapter, setup).unwrap();
-        let compute = Compute::Gpu(Box::new(gpu));
-        let (backend, note, right) = attempt(&compute, false).unwrap();
-        assert!(right && backend == "cpu" && note.unwrap().contains("no answer within"));
+        let late = (0..20).any(|_| {
+            let setup = Setup { patience: Duration::from_nanos(1), ..Setup::default() };
+            let gpu = Gpu::open(&adapter, setup).unwrap();
+            let (backend, note, right) = attempt(&Compute::Gpu(Box::new(gpu)), false).unwrap();
+            assert!(right, "late or not, the numbers are right");
+            match &backend[..] {
+                "cpu" => {
+                    assert!(note.as_deref().is_some_and(|note| note.contains("no answer within")), "{note:?}")
+                }
+                _ => assert!(note.is_none(), "{note:?}"),
+            }
+            backend == "cpu"
+        });
+        assert!(late, "{}: twenty answers within a nanosecond", adapter.name());
     }
 }
