@@ -172,7 +172,10 @@ fn patience_ends() {
             assert!(right, "late or not, the numbers are right");
             match &backend[..] {
                 "cpu" => {
-                    assert!(note.as_deref().is_some_and(|note| note.contains("no answer within")), "{note:?}")
+                    assert!(
+                        note.as_deref().is_some_and(|note| note.contains("no answer within")),
+                        "{note:?}"
+                    );
                 }
                 _ => assert!(note.is_none(), "{note:?}"),
             }
