@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::choose::{Made, Work, choose};
+use crate::choose::{Made, choose};
 use crate::engine::Measured;
 use crate::error::{Error, Result};
 use crate::groups::Groups;
@@ -50,18 +50,12 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let mut fallbacks: Vec<String> = Vec::new();
     let mut rows = Vec::with_capacity(groups.keys.len());
     let mut open = Vec::new();
-    let mut rest = &mut keys[..];
     context.progress.start("measuring", plan.keys as u64);
-    for (index, batch) in plan.batches.iter().enumerate() {
+    for (work, batch) in plan.works(&mut keys, &column.offsets, &column.totals).zip(&plan.batches) {
         if (context.interrupted)() {
             return Err(Error::Interrupted);
         }
-        let first = column.offsets[batch.start];
-        let offsets: Vec<usize> = column.offsets[batch.start..=batch.end].iter().map(|o| o - first).collect();
-        let (keys, tail) = rest.split_at_mut(offsets[batch.len()]);
-        rest = tail;
-        let totals = &column.totals[batch.clone()];
-        let work = Work { index, keys, offsets: &offsets, totals, needs: plan.needs };
+        let (index, holders) = (work.index, work.keys.len() as u64);
         let (measured, made) = choice.compute.measure(work, &asks, recorder, options.require_gpu)?;
         fallbacks.extend(made.note.clone());
         let finish = || -> Vec<Row> {
@@ -70,7 +64,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
         };
         rows.extend(recorder.time(Stage::Finish, format!("batch {index}"), batch.len() as u64, 0, finish));
         open.extend((batch.start..).zip(measured).filter(|(_, measured)| measured.open));
-        context.progress.add(offsets[batch.len()] as u64);
+        context.progress.add(holders);
     }
     if !open.is_empty() {
         ingest.settle(&gathered, &mut open, options, context)?;
@@ -97,8 +91,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
 }
 
 fn values(measured: &Measured, metrics: &[Metric]) -> Option<Vec<Value>> {
-    let moments = measured.moments.as_ref()?;
-    Some(metrics.iter().map(|metric| (metric.value)(moments)).collect())
+    measured.moments.as_ref().map(|moments| metrics::values(metrics, moments))
 }
 
 fn row(gathered: &Gathered, id: usize, measured: &Measured, metrics: &[Metric], made: &Made) -> Row {

@@ -67,10 +67,6 @@ pub fn choose(device: &Device, keys: usize) -> Result<Choice> {
         }
         #[cfg(not(feature = "gpu"))]
         Device::Auto => cpu("the only backend of this build".into(), false),
-        #[cfg(not(feature = "gpu"))]
-        Device::Gpu | Device::Named(_) => {
-            Err(Error::NoDevice("this build has no GPU backend; build with --features gpu".into()))
-        }
         #[cfg(feature = "gpu")]
         Device::Auto => match adapters().iter().find(|adapter| !adapter.is_software()) {
             None => cpu("there is no hardware adapter".into(), true),
@@ -82,29 +78,36 @@ pub fn choose(device: &Device, keys: usize) -> Result<Choice> {
                 Err(error) => cpu(error.to_string(), true),
             },
         },
-        #[cfg(feature = "gpu")]
-        Device::Gpu => {
-            let all = adapters();
-            let adapter = all.iter().find(|adapter| !adapter.is_software()).ok_or_else(|| {
-                Error::NoDevice(format!("--device gpu: there is no hardware adapter; {}", list(&all)))
-            })?;
-            open(adapter, "asked for with --device gpu".into())
-        }
-        #[cfg(feature = "gpu")]
-        Device::Named(name) => {
-            let all = adapters();
-            let adapter = find(&all, name).ok_or_else(|| {
-                Error::NoDevice(format!("--device {name}: no adapter has that in its name; {}", list(&all)))
-            })?;
-            open(adapter, format!("asked for with --device {name}"))
+        Device::Gpu | Device::Named(_) => {
+            let why = format!("asked for with --device {device}");
+            Ok(Choice { compute: Compute::open(device, false)?, why, looked: true })
         }
     }
 }
 
+/// The adapter that is asked for.
 #[cfg(feature = "gpu")]
-fn open(adapter: &Adapter, why: String) -> Result<Choice> {
-    let gpu = Gpu::open(adapter, Setup::default())?;
-    Ok(Choice { compute: Compute::Gpu(Box::new(gpu)), why, looked: true })
+fn adapter(device: &Device) -> Result<Adapter> {
+    let all = adapters();
+    let (found, problem) = match device {
+        Device::Named(name) => (find(&all, name), "no adapter has that in its name"),
+        _ => (all.iter().find(|adapter| !adapter.is_software()), "there is no hardware adapter"),
+    };
+    found.cloned().ok_or_else(|| Error::NoDevice(format!("{device}: {problem}; {}", list(&all))))
+}
+
+/// The CPU and every hardware adapter, or every software one where there is none.
+pub fn all_devices() -> Vec<Device> {
+    #[cfg_attr(not(feature = "gpu"), expect(unused_mut, reason = "this build knows no adapters"))]
+    let mut devices = vec![Device::Cpu];
+    #[cfg(feature = "gpu")]
+    {
+        let all = adapters();
+        let software = all.iter().all(Adapter::is_software);
+        let taken = all.iter().filter(|adapter| adapter.is_software() == software);
+        devices.extend(taken.map(|adapter| Device::Named(adapter.name().to_owned())));
+    }
+    devices
 }
 
 #[cfg(feature = "gpu")]
@@ -120,10 +123,53 @@ fn list(adapters: &[Adapter]) -> String {
 impl Choice {
     /// The backend's name and its device's.
     pub fn name(&self) -> String {
-        match &self.compute {
-            Compute::Cpu => "cpu".into(),
+        self.compute.adapter().map_or("cpu".into(), |adapter| format!("gpu ({adapter})"))
+    }
+}
+
+impl Compute {
+    /// Opens a device that is named, or any hardware one; where it is `timed`, each of its kernels is waited for.
+    #[cfg(feature = "gpu")]
+    pub fn open(device: &Device, timed: bool) -> Result<Self> {
+        if *device == Device::Cpu {
+            return Ok(Self::Cpu);
+        }
+        let setup = Setup { timed, ..Setup::default() };
+        Gpu::open(&adapter(device)?, setup).map(|gpu| Self::Gpu(Box::new(gpu)))
+    }
+
+    /// This build has the CPU only.
+    #[cfg(not(feature = "gpu"))]
+    pub fn open(device: &Device, _: bool) -> Result<Self> {
+        match device {
+            Device::Cpu => Ok(Self::Cpu),
+            _ => Err(Error::NoDevice("this build has no GPU backend; build with --features gpu".into())),
+        }
+    }
+
+    /// Forgets what a device counted so far.
+    pub fn forget(&self) {
+        #[cfg(feature = "gpu")]
+        if let Self::Gpu(gpu) = self {
+            gpu.take_counters();
+        }
+    }
+
+    /// The interface that a device is reached by, and its driver.
+    pub fn driver(&self) -> Option<String> {
+        match self {
+            Self::Cpu => None,
             #[cfg(feature = "gpu")]
-            Compute::Gpu(gpu) => format!("gpu ({})", gpu.adapter().unwrap_or_default()),
+            Self::Gpu(gpu) => Some(gpu.driver().to_owned()),
+        }
+    }
+
+    /// The device's name, where there is one to name.
+    pub fn adapter(&self) -> Option<&str> {
+        match self {
+            Self::Cpu => None,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => gpu.adapter(),
         }
     }
 }
@@ -136,7 +182,7 @@ pub struct Work<'a> {
     /// All keys, in any order within a group.
     pub keys: &'a mut [Key],
     /// Where each group starts, and the end.
-    pub offsets: &'a [usize],
+    pub offsets: Vec<usize>,
     /// Of each group.
     pub totals: &'a [Total],
     /// The sums that metrics need.
@@ -161,7 +207,7 @@ impl Compute {
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => {
                 let Work { index, keys, offsets, totals, needs } = work;
-                let (borders, ranges) = engine::cut(keys, offsets, gpu.largest_segment());
+                let (borders, ranges) = engine::cut(keys, &offsets, gpu.largest_segment());
                 let batch = Batch { index, keys: &mut *keys, offsets: &borders, ranges: &ranges, totals };
                 match engine::measure(&**gpu, batch, needs, asks, recorder) {
                     Ok(measured) => {
@@ -188,7 +234,7 @@ fn on_cpu(
 ) -> Result<(Vec<Measured>, Made)> {
     let Work { index, keys, offsets, totals, needs } = work;
     let ranges: Vec<usize> = (0..offsets.len()).collect();
-    let batch = Batch { index, keys, offsets, ranges: &ranges, totals };
+    let batch = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
     let measured = engine::measure(&Cpu, batch, needs, asks, recorder)?;
     Ok((measured, Made { backend: Cpu.name(), adapter: None, note, largest: usize::MAX }))
 }

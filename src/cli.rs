@@ -70,6 +70,8 @@ pub enum Color {
 pub enum Command {
     /// Measure how concentrated each snapshot is: one row per group
     Analyze(AnalyzeArgs),
+    /// Measure the same on several devices: are all bits equal, and how fast is each
+    Compare(CompareArgs),
     /// Show what files hold, and what analyze would make of them
     Inspect(InspectArgs),
     /// Explain the metrics: formula, range, source, how to read them
@@ -166,6 +168,44 @@ pub struct AnalyzeArgs {
     /// Say on stderr how long each stage took
     #[arg(long, help_heading = "Execution")]
     pub timing: bool,
+}
+
+/// `concentra compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra compare snapshots/                          the CPU and every GPU\n  \
+    concentra compare f.parquet --devices cpu,NVIDIA --bandwidth 936\n  \
+    concentra compare f.parquet --runs 20 -o runs.parquet    for a notebook\n\n\
+    Exit status 1 where moments differ.")]
+pub struct CompareArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Which to compare: cpu, gpu, parts of adapters' names; the first is what the others are measured by. Unasked: the
+    /// CPU and every hardware adapter, or the software ones where there is no other
+    #[arg(long, value_name = "DEVICE,…", value_delimiter = ',', help_heading = "Execution")]
+    pub devices: Vec<String>,
+    /// How often each device does the work, after once to warm up
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Execution")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+    /// The memory bandwidth of the device: show the share of it that each stage reaches
+    #[arg(long, value_name = "GB/s", help_heading = "Execution")]
+    pub bandwidth: Option<f64>,
+    /// Threads of the CPU, as many as cores by default
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Execution")]
+    pub threads: Option<std::num::NonZeroUsize>,
+
+    /// Write the figures here too: a row per device and stage
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format of the figures: parquet, csv, json or ndjson; else by the extension of -o
+    #[arg(long, value_name = "FORMAT", help_heading = "Output", hide_possible_values = true)]
+    pub format: Option<Format>,
+    /// Replace an existing file
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
 }
 
 /// How results are written.

@@ -42,6 +42,20 @@ pub struct Measured {
     pub open: bool,
 }
 
+impl Measured {
+    /// The first number in which two groups differ, with both values, if any.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        match (&self.moments, &other.moments) {
+            (Some(ours), Some(theirs)) => ours
+                .difference(theirs)
+                .or_else(|| (self.open != other.open).then(|| "whether a comparison is open".into())),
+            (None, None) => None,
+            (Some(_), None) => Some("holders and none".into()),
+            (None, Some(_)) => Some("no holders and some".into()),
+        }
+    }
+}
+
 /// The moments of every group of a batch.
 pub fn measure<B: Backend>(
     backend: &B,

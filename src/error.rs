@@ -95,6 +95,9 @@ pub enum Error {
         /// What went wrong.
         problem: String,
     },
+    /// Two devices gave different numbers: a defect of concentra, of a driver or of a device.
+    #[error("{0}")]
+    Unequal(String),
     /// The user pressed Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,

@@ -90,6 +90,16 @@ impl Gpu {
         self.room.largest_segment()
     }
 
+    /// The interface that the device is reached by, and its driver.
+    pub fn driver(&self) -> &str {
+        self.core.device.driver()
+    }
+
+    /// Whether the device tells how long its kernels take.
+    pub fn has_clock(&self) -> bool {
+        self.core.device.tick.is_some()
+    }
+
     /// What the device did since this was last asked.
     pub fn take_counters(&self) -> Counters {
         std::mem::take(&mut self.core.counters.lock().unwrap_or_else(PoisonError::into_inner))

@@ -18,6 +18,7 @@ pub mod run;
 
 pub mod analyze;
 pub mod columns;
+pub mod compare;
 pub mod groups;
 pub mod ingest;
 pub mod input;

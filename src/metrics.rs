@@ -116,6 +116,11 @@ catalog! { extras:
     lorenz => vec![lorenz::metric()],
 }
 
+/// Every metric's value for a group.
+pub fn values(metrics: &[Metric], moments: &Moments) -> Vec<Value> {
+    metrics.iter().map(|metric| (metric.value)(moments)).collect()
+}
+
 /// The metrics of these names, all where there are none, in the order of the catalog. What the user added to the
 /// catalog was asked for, and stays.
 pub fn select(all: Vec<Metric>, names: &[String]) -> Result<Vec<Metric>> {

@@ -6,6 +6,8 @@
 //! lies below it, so one range answers and the sums of the lower ones are added. Chunks, spilling, CPU + GPU and
 //! several machines all rest on these operations.
 
+use std::fmt;
+
 use crate::numbers::key::Key;
 use crate::numbers::wide::{U192, U320, U384, U576};
 
@@ -212,6 +214,52 @@ impl Moments {
     /// The number of holders of at least the fraction; `None` where it was not asked for.
     pub fn at_least(&self, fraction: Fraction) -> Option<u64> {
         self.at_least.iter().find(|(f, _)| *f == fraction).map(|&(_, k)| k)
+    }
+}
+
+impl Moments {
+    /// Every number by its name.
+    fn fields(&self) -> Vec<(String, String)> {
+        let Sums { n, first, last, amount, ranked, squares, logs, products, roots } = &self.sums;
+        let sums: [(&str, &dyn fmt::Display); 10] = [
+            ("n", n),
+            ("first key", first),
+            ("last key", last),
+            ("Σv", amount),
+            ("Σ i·v", ranked),
+            ("Σv²", squares),
+            ("ΣL", logs),
+            ("Σ v·L", products),
+            ("Σ√v", roots),
+            ("A", &self.total),
+        ];
+        let mut fields: Vec<(String, String)> =
+            sums.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+        fields.extend(self.mean_rank.map(|rank| ("holders at most at the mean".into(), rank.to_string())));
+        for (what, answers) in [("exceeding", &self.exceeding), ("of at least", &self.at_least)] {
+            let name = |f: &Fraction| format!("holders {what} {}/{}", f.numerator, f.denominator);
+            fields.extend(answers.iter().map(|(f, count)| (name(f), count.to_string())));
+        }
+        for Below { rank, amount, logs, next } in &self.below {
+            fields.push((format!("Σv of the {rank} smallest"), amount.to_string()));
+            fields.push((format!("ΣL of the {rank} smallest"), logs.to_string()));
+            fields.push((format!("key after the {rank} smallest"), next.to_string()));
+        }
+        fields
+    }
+
+    /// The first number in which two groups differ, with both values, if any.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if self == other {
+            return None;
+        }
+        let (ours, theirs) = (self.fields(), other.fields());
+        let first = ours.iter().zip(&theirs).find(|(a, b)| a != b);
+        Some(match first {
+            Some((a, b)) if a.0 == b.0 => format!("{}: {} and {}", a.0, a.1, b.1),
+            Some((a, b)) => format!("{} was asked of one, {} of the other", a.0, b.0),
+            None => format!("{} numbers and {}", ours.len(), theirs.len()),
+        })
     }
 }
 

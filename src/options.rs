@@ -1,6 +1,8 @@
 //! What an analysis was asked for, validated: the high-level counterpart of the command line.
 
-use crate::cli::{AnalyzeArgs, InputArgs, NegativesArg, OwnersArg};
+use std::path::Path;
+
+use crate::cli::{AnalyzeArgs, CompareArgs, InputArgs, NegativesArg, OwnersArg};
 use crate::error::{Error, Result};
 use crate::metrics::Extras;
 use crate::moments::Fraction;
@@ -67,6 +69,17 @@ pub enum Device {
     Named(String),
 }
 
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+            Self::Named(name) => name,
+        })
+    }
+}
+
 impl From<&str> for Device {
     fn from(text: &str) -> Self {
         match text {
@@ -105,6 +118,17 @@ pub struct Options {
     pub device: Device,
     /// Whether to fail where a device does, instead of computing on the CPU.
     pub require_gpu: bool,
+}
+
+/// What a comparison of devices was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// The first is what the others are measured by; none: all that make sense.
+    pub devices: Vec<Device>,
+    /// How often each does the work.
+    pub runs: u32,
+    /// Of the device's memory, in GB/s.
+    pub bandwidth: Option<f64>,
 }
 
 impl Options {
@@ -155,6 +179,20 @@ impl Options {
 }
 
 impl InputArgs {
+    /// Refuses to replace an input by its own result.
+    pub fn keep(&self, output: Option<&Path>) -> Result<()> {
+        let Some(output) = output.and_then(|path| path.canonicalize().ok()) else {
+            return Ok(());
+        };
+        let same = |path: &&String| Path::new(path).canonicalize().is_ok_and(|path| path == output);
+        match self.paths.iter().find(same) {
+            Some(path) if output.is_file() => {
+                Err(Error::Usage(format!("{path}: is an input; name another file with -o")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What the arguments mean.
     pub fn options(&self) -> Result<Options> {
         let by = match &self.by[..] {
@@ -201,22 +239,23 @@ impl InputArgs {
     }
 }
 
-impl AnalyzeArgs {
-    /// Refuses to replace an input by its own result.
-    pub fn keep_inputs(&self) -> Result<()> {
-        let Some(output) = self.output.as_ref().and_then(|path| path.canonicalize().ok()) else {
-            return Ok(());
-        };
-        let same =
-            |path: &&String| std::path::Path::new(path).canonicalize().is_ok_and(|path| path == output);
-        match self.input.paths.iter().find(same) {
-            Some(path) if output.is_file() => {
-                Err(Error::Usage(format!("{path}: is an input; name another file with -o")))
-            }
-            _ => Ok(()),
+impl CompareArgs {
+    /// What the arguments mean.
+    pub fn comparison(&self) -> Result<(Options, Trial)> {
+        let devices: Vec<Device> = self.devices.iter().map(|name| Device::from(name.trim())).collect();
+        if devices.contains(&Device::Auto) || devices.contains(&Device::Named(String::new())) {
+            return Err(Error::Usage(
+                "--devices: name cpu, gpu, or parts of the names that `concentra devices` lists".into(),
+            ));
         }
+        if self.bandwidth.is_some_and(|bandwidth| !(bandwidth.is_finite() && bandwidth > 0.0)) {
+            return Err(Error::Usage("--bandwidth: give a number of GB/s above 0".into()));
+        }
+        Ok((self.input.options()?, Trial { devices, runs: self.runs, bandwidth: self.bandwidth }))
     }
+}
 
+impl AnalyzeArgs {
     /// What the arguments mean.
     pub fn options(&self) -> Result<Options> {
         let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;

@@ -68,6 +68,11 @@ impl Output {
         Ok(Self { format, target })
     }
 
+    /// Whether the format keeps every digit.
+    pub fn is_exact(&self) -> bool {
+        !matches!(self.format, Format::Table | Format::Markdown)
+    }
+
     /// Writes the results and gives the file its name; the path written, if any.
     pub fn write(self, results: &Results, look: &table::Look) -> Result<Option<PathBuf>> {
         let plain = table::Look { color: false, width: None, ..*look };

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::choose::Work;
 use crate::metrics::Metric;
-use crate::moments::{Ask, Needs};
+use crate::moments::{Ask, Needs, Total};
+use crate::numbers::key::Key;
 
 /// Queries of one batch: their answers are held at once, some 150 bytes each.
 const QUERIES: u64 = 1 << 18;
@@ -60,6 +62,23 @@ impl Plan {
             backend: backend.to_owned(),
             why: why.to_owned(),
         }
+    }
+
+    /// The batches one by one: all keys, where each group's start, and the end, and the groups' totals.
+    pub fn works<'k>(
+        &self,
+        keys: &'k mut [Key],
+        offsets: &'k [usize],
+        totals: &'k [Total],
+    ) -> impl Iterator<Item = Work<'k>> {
+        let mut rest = keys;
+        self.batches.iter().enumerate().map(move |(index, batch)| {
+            let borders = &offsets[batch.start..=batch.end];
+            let offsets: Vec<usize> = borders.iter().map(|border| border - borders[0]).collect();
+            let (keys, tail) = std::mem::take(&mut rest).split_at_mut(offsets[batch.len()]);
+            rest = tail;
+            Work { index, keys, offsets, totals: &totals[batch.clone()], needs: self.needs }
+        })
     }
 }
 

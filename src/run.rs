@@ -9,9 +9,10 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::analyze::{Analysis, analyze};
 use crate::cli::{
-    AnalyzeArgs, Cli, Color, Command, CompletionsArgs, DevicesArgs, InspectArgs, InspectFormat, ManArgs,
-    Manners, MetricsArgs, MetricsFormat,
+    AnalyzeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, Format, InspectArgs,
+    InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat,
 };
+use crate::compare::{self, compare};
 use crate::error::{Error, Result};
 use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
@@ -54,6 +55,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
     let manners = &cli.manners;
     match &cli.command {
         Command::Analyze(args) => run_analyze(manners, args, tell),
+        Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
         Command::Devices(args) => run_devices(args),
@@ -66,7 +68,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
 
 fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
     let options = args.options()?;
-    args.keep_inputs()?;
+    args.input.keep(args.output.as_deref())?;
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let recorder = Recorder::default();
     let progress = Progress::new(manners.progress);
@@ -94,6 +96,36 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         tell(Message::Note(&format!("{rows} {groups} written to {}", path.display())));
     }
     Ok(())
+}
+
+fn run_compare(manners: &Manners, args: &CompareArgs, tell: Tell<'_>) -> Result<()> {
+    let (options, trial) = args.comparison()?;
+    args.input.keep(args.output.as_deref())?;
+    let figures = match (&args.output, args.format) {
+        (None, None | Some(Format::Table)) => None,
+        (path, format) => Some(Output::open(path.as_deref(), format, args.overwrite)?),
+    };
+    if figures.as_ref().is_some_and(|output| !output.is_exact()) {
+        return Err(Error::Usage("figures are written as parquet, csv, json or ndjson".into()));
+    }
+    let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let comparison = in_pool(args.threads.map(usize::from), || compare(&options, &trial, &context));
+    progress.finish();
+    let comparison = comparison??;
+    if !manners.quiet {
+        comparison.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    if args.output.is_some() || figures.is_none() {
+        print(&compare::report::text(&comparison))?;
+    }
+    if let Some(output) = figures {
+        let written = output.write(&compare::report::table(&comparison)?, &manners.look(true))?;
+        if let Some(path) = written.filter(|_| !manners.quiet) {
+            tell(Message::Note(&format!("figures written to {}", path.display())));
+        }
+    }
+    comparison.verdict()
 }
 
 fn run_inspect(manners: &Manners, args: &InspectArgs) -> Result<()> {

@@ -54,7 +54,7 @@ const ORDER: &[&[&str]] = &[
     &["ingest"],
     &["plan", "inspect", "devices"],
     &["output", "glossary"],
-    &["analyze"],
+    &["analyze", "compare"],
     &["run"],
 ];
 

@@ -29,6 +29,8 @@ pub struct Counters {
     pub submissions: u64,
     /// Passes of the radix sort, over whatever keys were loaded.
     pub passes: u64,
+    /// Keys times the passes that each went through.
+    pub key_passes: u64,
     /// Device-fulls of large segments.
     pub loads: u64,
     /// Keys sorted by passes.

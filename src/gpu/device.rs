@@ -77,6 +77,7 @@ pub struct Device {
     /// Nanoseconds of a tick of its clock, where it can tell the time and is to.
     pub(super) tick: Option<f32>,
     name: String,
+    driver: String,
     state: Arc<State>,
 }
 
@@ -114,12 +115,18 @@ impl Device {
             }
         }));
         let tick = (!features.is_empty()).then(|| queue.get_timestamp_period());
-        Ok(Self { inner, queue, limits, setup, tick, name: adapter.name().to_owned(), state })
+        let driver = format!("{}, {}", adapter.interface(), adapter.driver());
+        Ok(Self { inner, queue, limits, setup, tick, name: adapter.name().to_owned(), driver, state })
     }
 
     /// The adapter's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The interface that it is reached by, and its driver.
+    pub fn driver(&self) -> &str {
+        &self.driver
     }
 
     /// Does something with errors caught: out of memory and refusals.

@@ -152,6 +152,7 @@ pub(super) fn sort(
     commands.run()?;
     core.count(|counters| {
         counters.passes += passes.len() as u64;
+        counters.key_passes += passes.len() as u64 * n as u64;
         counters.loads += 1;
         counters.large_keys += n as u64;
     });

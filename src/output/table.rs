@@ -181,14 +181,15 @@ impl View {
     }
 }
 
-fn bare() -> Table {
+/// A table without lines.
+pub(crate) fn bare() -> Table {
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
 /// A table's lines without the margins of its preset.
-fn lines(table: &Table) -> Vec<String> {
+pub(crate) fn lines(table: &Table) -> Vec<String> {
     table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect()
 }
 
@@ -251,7 +252,7 @@ fn glance(x: f64) -> String {
 }
 
 /// `252803` as `252,803`.
-fn thousands(digits: &str) -> String {
+pub(crate) fn thousands(digits: &str) -> String {
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
