@@ -82,11 +82,11 @@ impl std::fmt::Display for Device {
 
 impl From<&str> for Device {
     fn from(text: &str) -> Self {
-        match text {
+        match &text.to_lowercase()[..] {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu,
-            name => Self::Named(name.to_owned()),
+            _ => Self::Named(text.to_owned()),
         }
     }
 }

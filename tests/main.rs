@@ -13,6 +13,7 @@ mod cli_process;
 mod cli_real;
 mod cli_unusual;
 mod combine;
+mod compare;
 mod devices;
 mod docs;
 mod encodings;
