@@ -44,7 +44,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
 
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let choice = choose(&options.device, keys.len())?;
+    let choice = choose(&options.device, &column.offsets)?;
     let plan = Plan::new(&column.offsets, &metrics, &asks, &choice.name(), &choice.why);
     let recorder = context.recorder;
     let mut fallbacks: Vec<String> = Vec::new();

@@ -1,5 +1,7 @@
 //! Which backend computes, why, and what happens when a device fails.
 
+use std::time::Duration;
+
 use crate::backend::Backend;
 #[cfg(feature = "gpu")]
 use crate::backend::words::WIDEST;
@@ -19,8 +21,12 @@ use crate::numbers::key::exponent;
 use crate::options::Device;
 use crate::record::Recorder;
 
-/// From so many keys on, `auto` looks for a GPU. A guess, not a measurement: loading a driver and compiling shaders
-/// take some 0.3 s, in which one core sorts some 2^24 keys.
+pub mod calibration;
+
+use calibration::{Calibration, Load};
+
+/// From so many keys on, `auto` looks for a GPU where none was measured. A guess: loading a driver and compiling
+/// shaders take some 0.3 s, in which one core sorts some 2^24 keys.
 pub const WORTH_A_GPU: usize = 1 << 24;
 
 /// The backend that computes.
@@ -57,32 +63,70 @@ pub struct Made {
     largest: usize,
 }
 
-/// Chooses a backend for so many keys.
-pub fn choose(device: &Device, keys: usize) -> Result<Choice> {
-    let cpu = |why: String, looked| Ok(Choice { compute: Compute::Cpu, why, looked });
+/// Chooses a backend for groups whose keys lie at `offsets`.
+pub fn choose(device: &Device, offsets: &[usize]) -> Result<Choice> {
     match device {
-        Device::Cpu => cpu("asked for with --device cpu".into(), false),
-        Device::Auto if keys < WORTH_A_GPU => {
-            cpu(format!("below {WORTH_A_GPU} holders a GPU is not expected to pay (a guess)"), false)
-        }
-        #[cfg(not(feature = "gpu"))]
-        Device::Auto => cpu("the only backend of this build".into(), false),
-        #[cfg(feature = "gpu")]
-        Device::Auto => match adapters().iter().find(|adapter| !adapter.is_software()) {
-            None => cpu("there is no hardware adapter".into(), true),
-            Some(adapter) => match Gpu::open(adapter, Setup::default()) {
-                Ok(gpu) => {
-                    let why = format!("from {WORTH_A_GPU} holders on a GPU is expected to pay (a guess)");
-                    Ok(Choice { compute: Compute::Gpu(Box::new(gpu)), why, looked: true })
-                }
-                Err(error) => cpu(error.to_string(), true),
-            },
-        },
+        Device::Cpu => Ok(cpu("asked for with --device cpu".into(), false)),
+        Device::Auto => Ok(auto(Load::of(offsets))),
         Device::Gpu | Device::Named(_) => {
             let why = format!("asked for with --device {device}");
             Ok(Choice { compute: Compute::open(device, false)?, why, looked: true })
         }
     }
+}
+
+fn cpu(why: String, looked: bool) -> Choice {
+    Choice { compute: Compute::Cpu, why, looked }
+}
+
+/// What should be done first, by what was measured or else by a guess. Drivers are loaded only where a GPU should win.
+fn auto(load: Load) -> Choice {
+    if cfg!(not(feature = "gpu")) {
+        return cpu("the only backend of this build".into(), false);
+    }
+    let Some(calibration) = Calibration::load() else {
+        return if load.keys() < WORTH_A_GPU {
+            cpu(format!("below {WORTH_A_GPU} holders a GPU is not expected to pay (a guess)"), false)
+        } else {
+            let why = format!("from {WORTH_A_GPU} holders on a GPU is expected to pay (a guess)");
+            hardware(|_, _| true, why, "there is no hardware adapter")
+        };
+    };
+    let threads = rayon::current_num_threads();
+    let here = calibration.cpu_with(threads).seconds(load);
+    match calibration.fastest(load, threads) {
+        None => {
+            cpu(format!("no GPU should need less than {here:.2} s (measured by devices --calibrate)"), false)
+        }
+        Some(fastest) => {
+            let there = fastest.rates.seconds(load);
+            let why =
+                format!("{there:.2} s expected, {here:.2} s on the CPU (measured by devices --calibrate)");
+            let gone =
+                format!("{} with the driver measured is not here: run devices --calibrate", fastest.name);
+            hardware(|name, driver| name == fastest.name && driver == fastest.driver, why, &gone)
+        }
+    }
+}
+
+/// The first hardware adapter of which a name and a driver are wanted, or the CPU and why.
+#[cfg(feature = "gpu")]
+fn hardware(wanted: impl Fn(&str, &str) -> bool, why: String, none: &str) -> Choice {
+    let all = adapters();
+    let mut hardware = all.iter().filter(|adapter| !adapter.is_software());
+    match hardware.find(|adapter| wanted(adapter.name(), &adapter.reached_by())) {
+        None => cpu(none.into(), true),
+        Some(adapter) => match Gpu::open(adapter, Setup::default()) {
+            Ok(gpu) => Choice { compute: Compute::Gpu(Box::new(gpu)), why, looked: true },
+            Err(error) => cpu(error.to_string(), true),
+        },
+    }
+}
+
+/// This build knows no adapters.
+#[cfg(not(feature = "gpu"))]
+fn hardware(_: impl Fn(&str, &str) -> bool, _: String, none: &str) -> Choice {
+    cpu(none.into(), false)
 }
 
 /// The adapter that is asked for.
@@ -152,6 +196,27 @@ impl Compute {
         #[cfg(feature = "gpu")]
         if let Self::Gpu(gpu) = self {
             gpu.take_counters();
+        }
+    }
+
+    /// Bytes that reached a device since it last forgot, and how long that took.
+    pub fn uploaded(&self) -> Option<(u64, Duration)> {
+        match self {
+            Self::Cpu => None,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => {
+                let counters = gpu.take_counters();
+                Some((counters.uploaded, counters.upload_time))
+            }
+        }
+    }
+
+    /// Whether a device is a processor that plays a GPU.
+    pub fn is_software(&self) -> bool {
+        match self {
+            Self::Cpu => false,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => gpu.is_software(),
         }
     }
 

@@ -285,6 +285,10 @@ pub enum MetricsFormat {
 /// `concentra devices`.
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
+    /// Measure each device, and keep the figures for --device auto
+    #[arg(long)]
+    pub calibrate: bool,
+
     /// The format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: InspectFormat,

@@ -9,7 +9,7 @@ mod encoding;
 mod groups;
 mod normal;
 mod options;
-mod random;
+pub(crate) mod random;
 mod rows;
 mod scenario;
 mod shape;

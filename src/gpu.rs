@@ -95,6 +95,11 @@ impl Gpu {
         self.core.device.driver()
     }
 
+    /// Whether the device is a processor that plays a GPU.
+    pub fn is_software(&self) -> bool {
+        self.core.device.is_software()
+    }
+
     /// Whether the device tells how long its kernels take.
     pub fn has_clock(&self) -> bool {
         self.core.device.tick.is_some()

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::analyze::{Analysis, analyze};
+use crate::choose::calibration::Calibration;
 use crate::cli::{
     AnalyzeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, Format, InspectArgs,
     InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat,
 };
 use crate::compare::{self, compare};
+use crate::devices::calibrate::calibrate;
 use crate::error::{Error, Result};
 use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
@@ -58,7 +60,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
         Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
-        Command::Devices(args) => run_devices(args),
+        Command::Devices(args) => run_devices(manners, args, tell),
         Command::Generate(args) => run_generate(manners, args, tell),
         Command::Completions(args) => run_completions(args),
         Command::Man(args) => run_man(args),
@@ -155,11 +157,25 @@ fn run_metrics(args: &MetricsArgs) -> Result<()> {
     })
 }
 
-fn run_devices(args: &DevicesArgs) -> Result<()> {
+fn run_devices(manners: &Manners, args: &DevicesArgs, tell: Tell<'_>) -> Result<()> {
+    let calibration = if args.calibrate {
+        let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+        let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+        let calibration = calibrate(&context);
+        progress.finish();
+        let calibration = calibration?;
+        let path = calibration.save()?;
+        if !manners.quiet {
+            tell(Message::Note(&format!("figures kept in {}", path.display())));
+        }
+        Some(calibration)
+    } else {
+        Calibration::load()
+    };
     let devices = devices::devices();
     print(&match args.format {
-        InspectFormat::Table => devices::text(&devices),
-        InspectFormat::Json => devices::json(&devices),
+        InspectFormat::Table => devices::text(&devices, calibration.as_ref()),
+        InspectFormat::Json => devices::json(&devices, calibration.as_ref()),
     })
 }
 

@@ -1,5 +1,6 @@
 //! `--device`, from the outside.
 
+use std::fs;
 use std::path::Path;
 use std::process::Output;
 
@@ -93,10 +94,65 @@ fn devices_are_listed_with_what_auto_takes() {
             assert_eq!(found["limits"][name], limit, "{name}");
         }
     }
-    let hardware =
-        listed.iter().find(|device| device["software"] == false).map(|device| device["name"].clone());
-    assert_eq!(document["auto"]["adapter"], hardware.unwrap_or_default());
+    // Nothing is measured yet: the first hardware adapter is guessed to pay from some size on.
+    let hardware = listed.iter().filter(|device| device["software"] == false);
+    let taken = document["auto"]["takes"].as_array().unwrap();
+    assert!(taken.iter().map(|taken| &taken["adapter"]).eq(hardware.map(|device| &device["name"])));
+    assert_eq!(document["auto"]["is_a_guess"], true);
     let text = shell.run("devices").stdout;
     assert!(adapters.iter().all(|adapter| text.contains(adapter.name())), "{text}");
     assert!(text.lines().last().unwrap().starts_with("auto takes"), "{text}");
+}
+
+/// What is measured is kept, listed, and decides; software adapters are measured where there are no others, and never
+/// taken, whatever the figures say.
+#[test]
+fn figures_are_measured_kept_and_used() {
+    let shell = crate::shell::Shell::new();
+    let ran = shell.run("devices --calibrate --format json");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    // Drivers write to stderr, too.
+    let kept = ran.stderr.lines().find_map(|line| line.split_once("figures kept in "));
+    let kept = kept.expect("where figures are kept").1.to_owned();
+    let listed: serde_json::Value = serde_json::from_str(&shell.run("devices --format json").stdout).unwrap();
+    let ours: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(listed, ours);
+    let rates = ["start_seconds", "holders_per_second_in_one_group", "holders_per_second_in_small_groups"];
+    assert!(rates.iter().all(|name| listed["measured"][name].is_f64()), "{listed:#}");
+    for device in listed["adapters"].as_array().unwrap() {
+        let is_first_kind = device["software"] == listed["adapters"][0]["software"];
+        assert_eq!(device["measured"]["upload_bytes_per_second"].is_f64(), is_first_kind, "{device:#}");
+    }
+
+    shell.run("generate --rows 2000 -o h.parquet");
+    let why = |figures: &serde_json::Value| {
+        fs::write(&kept, figures.to_string()).unwrap();
+        let ran = shell.run("analyze h.parquet --explain --format csv");
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        ran.stderr.lines().find(|line| line.contains("backend ")).expect("a line of the plan").to_owned()
+    };
+    let mut figures: serde_json::Value = serde_json::from_str(&fs::read_to_string(&kept).unwrap()).unwrap();
+    figures["cpu"]["start_seconds"] = 100.0.into();
+    for adapter in figures["adapters"].as_array_mut().unwrap() {
+        adapter["software"] = true.into();
+    }
+    let told = why(&figures);
+    assert!(
+        told.contains("cpu: no GPU should need less than 100.00 s (measured by devices --calibrate)"),
+        "{told}"
+    );
+
+    // An adapter that is faster, but gone.
+    let gone = serde_json::json!({
+        "name": "a card", "driver": "Vulkan, a driver", "software": false, "upload_bytes_per_second": 1e9,
+        "rates": { rates[0]: 1.0, rates[1]: 1e9, rates[2]: 1e9 },
+    });
+    figures["adapters"].as_array_mut().unwrap().push(gone);
+    let told = why(&figures);
+    assert!(told.contains("cpu: a card with the driver measured is not here"), "{told}");
+
+    // What cannot be used is not: a guess again.
+    for spoilt in [serde_json::json!({ "concentra": "0.0.0" }), serde_json::json!([])] {
+        assert!(why(&spoilt).contains("(a guess)"));
+    }
 }

@@ -104,6 +104,7 @@ impl Shell {
     pub(crate) fn command(&self) -> std::process::Command {
         let mut command = std::process::Command::new(PROGRAM);
         command.current_dir(self.folder.path()).env("TMPDIR", self.temporary.path());
+        command.env("XDG_CACHE_HOME", self.temporary.path());
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }

@@ -2,7 +2,7 @@
 
 /// One independent sequence of random numbers, read at any index.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     key: u64,
 }
 
@@ -11,7 +11,7 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Stream {
     /// The sequence `purpose` of a seed; different purposes are independent.
-    pub(super) fn new(seed: u64, purpose: &str) -> Self {
+    pub(crate) fn new(seed: u64, purpose: &str) -> Self {
         let key = purpose.bytes().fold(mix(seed ^ STEP), |key, byte| mix(key ^ u64::from(byte)));
         Self { key }
     }
@@ -22,7 +22,7 @@ impl Stream {
     }
 
     /// 64 random bits.
-    pub(super) fn bits(self, index: u64) -> u64 {
+    pub(crate) fn bits(self, index: u64) -> u64 {
         // The second round with the key parts sequences whose keys differ by a multiple of the step.
         mix(mix(self.key.wrapping_add(index.wrapping_add(1).wrapping_mul(STEP))) ^ self.key)
     }

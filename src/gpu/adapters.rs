@@ -25,6 +25,11 @@ impl Adapter {
         format!("{} {}", self.info.driver, self.info.driver_info).trim().to_owned()
     }
 
+    /// Interface and driver.
+    pub fn reached_by(&self) -> String {
+        format!("{}, {}", self.interface(), self.driver())
+    }
+
     /// What kind of device it is, in a word.
     pub fn kind(&self) -> &'static str {
         match self.info.device_type {

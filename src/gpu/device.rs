@@ -78,6 +78,7 @@ pub struct Device {
     pub(super) tick: Option<f32>,
     name: String,
     driver: String,
+    software: bool,
     state: Arc<State>,
 }
 
@@ -115,13 +116,19 @@ impl Device {
             }
         }));
         let tick = (!features.is_empty()).then(|| queue.get_timestamp_period());
-        let driver = format!("{}, {}", adapter.interface(), adapter.driver());
-        Ok(Self { inner, queue, limits, setup, tick, name: adapter.name().to_owned(), driver, state })
+        let (name, driver) = (adapter.name().to_owned(), adapter.reached_by());
+        let software = adapter.is_software();
+        Ok(Self { inner, queue, limits, setup, tick, name, driver, software, state })
     }
 
     /// The adapter's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is a processor that plays a GPU.
+    pub fn is_software(&self) -> bool {
+        self.software
     }
 
     /// The interface that it is reached by, and its driver.
