@@ -72,7 +72,7 @@ pub fn text(devices: &[Device], calibration: Option<&Calibration>) -> String {
         text += &format!("  interface  {}\n  driver     {}\n", device.interface, device.driver);
         if let Some(own) = calibration.and_then(|c| c.of(&device.name, &device.reached_by())) {
             text += &figures(&own.rates);
-            text += &format!("  upload     {} bytes/s\n", si(own.upload));
+            text += &format!("  upload     {}B/s\n", si(own.upload));
             text += &format!("  start      {:.2} s\n", own.rates.start);
         }
         for (name, limit) in &device.limits {

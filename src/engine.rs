@@ -2,6 +2,11 @@
 //!
 //! Two phases: the sums of every value range, then, with the totals known, the positions that metrics ask for.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+use ruint::aliases::U256;
+
 use crate::backend::{Backend, Bound, Prefix, Search};
 use crate::error::Result;
 use crate::moments::{
@@ -11,7 +16,6 @@ use crate::numbers::key::{self, Key};
 use crate::numbers::tie;
 use crate::numbers::wide::{U320, U384};
 use crate::record::{Recorder, Stage};
-use ruint::aliases::U256;
 
 mod ranges;
 
@@ -71,78 +75,125 @@ pub fn measure<B: Backend>(
     let sorted = recorder.time(Stage::Sort, &task, n, bytes, || backend.sort(keys, offsets, needs))?;
     let sums = recorder.time(Stage::Reduce, &task, n, bytes, || backend.reduce(&sorted, needs))?;
     let groups: Vec<Group<'_>> = totals
-        .iter()
+        .par_iter()
         .enumerate()
         .map(|(g, &total)| Group::new(&sums[ranges[g]..ranges[g + 1]], total))
         .collect();
 
-    let mut searches = Queries::default();
-    for (g, group) in groups.iter().enumerate().filter(|(_, group)| group.sums.n > 0) {
-        for ask in asks {
-            group.search(ask, &mut |located, bound| {
-                searches.push(located.lower, Search { segment: ranges[g] + located.range, bound });
-            });
-        }
-    }
-    let found = recorder.time(Stage::Search, &task, searches.asked.len() as u64, 0, || {
-        backend.search(&sorted, &searches.asked)
-    })?;
-    let mut found = found.into_iter().zip(&searches.lower).map(|(rank, lower)| rank + lower.n);
-
-    let mut measured = Vec::with_capacity(groups.len());
-    let mut prefixes = Queries::default();
-    for (g, group) in groups.iter().enumerate() {
-        let mut out = Measured { moments: None, open: false };
-        if group.sums.n > 0 {
-            let (moments, open) = group.counts(asks, &mut found);
-            for (rank, logs) in group.ranks(asks, moments.mean_rank) {
-                let at = locate_rank(group.ranges, rank);
-                let query = Prefix { segment: ranges[g] + at.range, rank: rank - at.lower.n, logs };
-                prefixes.push(at.lower, query);
+    // Shares of groups, so that threads ask and answer side by side.
+    let shares: Vec<Range<usize>> =
+        (0..groups.len()).step_by(SHARE).map(|g| g..(g + SHARE).min(groups.len())).collect();
+    let searches: Vec<Searches> = shares
+        .par_iter()
+        .map(|share| {
+            let mut searches = Searches::default();
+            for g in share.clone().filter(|&g| groups[g].sums.n > 0) {
+                for ask in asks {
+                    let before = searches.asked.len();
+                    groups[g].search(ask, &mut |located, bound| {
+                        searches.lower.push(located.lower.n);
+                        searches.asked.push(Search { segment: ranges[g] + located.range, bound });
+                    });
+                    searches.of_ask.push((searches.asked.len() - before) as u8);
+                }
             }
-            out = Measured { moments: Some(moments), open };
-        }
-        measured.push((out, prefixes.asked.len()));
-    }
-    let below = recorder.time(Stage::Prefix, &task, prefixes.asked.len() as u64, 0, || {
-        backend.prefix(&sorted, &prefixes.asked)
-    })?;
-    let mut answers =
-        below.into_iter().zip(&prefixes.lower).zip(&prefixes.asked).map(|((below, lower), query)| Below {
-            rank: below.rank + lower.n,
-            amount: below.amount + lower.amount,
-            logs: if query.logs { below.logs + lower.logs } else { 0 },
-            next: below.next,
-        });
-    let mut taken = 0;
-    Ok(measured
-        .into_iter()
-        .map(|(mut out, end)| {
-            if let Some(moments) = &mut out.moments {
+            searches
+        })
+        .collect();
+    let asked: Vec<Search> = searches.iter().flat_map(|searches| &searches.asked).copied().collect();
+    let found =
+        recorder.time(Stage::Search, &task, asked.len() as u64, 0, || backend.search(&sorted, &asked))?;
+
+    let found = pieces(&found, searches.iter().map(|searches| searches.asked.len()));
+    let counted: Vec<Counted> = (&shares, &searches, found)
+        .into_par_iter()
+        .map(|(share, searches, found)| {
+            let mut found = found.iter().zip(&searches.lower).map(|(rank, lower)| rank + lower);
+            let mut of_ask = searches.of_ask.chunks(asks.len().max(1));
+            let mut counted = Counted::default();
+            for g in share.clone() {
+                let mut measured = Measured { moments: None, open: false };
+                if groups[g].sums.n > 0 {
+                    let bounds = of_ask.next().unwrap_or_default();
+                    let (moments, open) = groups[g].counts(asks, bounds, &mut found);
+                    for (rank, logs) in groups[g].ranks(asks, moments.mean_rank) {
+                        let at = locate_rank(groups[g].ranges, rank);
+                        let query = Prefix { segment: ranges[g] + at.range, rank: rank - at.lower.n, logs };
+                        counted.lower.push((at.lower.n, at.lower.amount, at.lower.logs));
+                        counted.asked.push(query);
+                    }
+                    measured = Measured { moments: Some(moments), open };
+                }
+                counted.measured.push((measured, counted.asked.len()));
+            }
+            counted
+        })
+        .collect();
+    let asked: Vec<Prefix> = counted.iter().flat_map(|counted| &counted.asked).copied().collect();
+    let below =
+        recorder.time(Stage::Prefix, &task, asked.len() as u64, 0, || backend.prefix(&sorted, &asked))?;
+
+    let below = pieces(&below, counted.iter().map(|counted| counted.asked.len()));
+    let measured: Vec<Vec<Measured>> =
+        (counted, below).into_par_iter().map(|(counted, below)| counted.answered(below)).collect();
+    Ok(measured.into_iter().flatten().collect())
+}
+
+/// Groups that one thread asks for at a time.
+const SHARE: usize = 64;
+
+/// Consecutive pieces of these lengths.
+fn pieces<T>(all: &[T], lengths: impl Iterator<Item = usize>) -> Vec<&[T]> {
+    let mut rest = all;
+    let piece = |length| {
+        let (piece, tail) = rest.split_at(length);
+        rest = tail;
+        piece
+    };
+    lengths.map(piece).collect()
+}
+
+/// The searches of a share.
+#[derive(Default)]
+struct Searches {
+    asked: Vec<Search>,
+    /// Of each search: keys below the range that answers it.
+    lower: Vec<u64>,
+    /// How many searches each ask of each group became.
+    of_ask: Vec<u8>,
+}
+
+/// A share after its searches: all but the sums at asked ranks.
+#[derive(Default)]
+struct Counted {
+    /// Of each group, and where its queries end.
+    measured: Vec<(Measured, usize)>,
+    asked: Vec<Prefix>,
+    /// Of each query: keys, amounts and logarithms below the range that answers it.
+    lower: Vec<(u64, U320, u128)>,
+}
+
+impl Counted {
+    /// With the answers in their places.
+    fn answered(self, below: &[Below]) -> Vec<Measured> {
+        let mut answers =
+            below.iter().zip(&self.lower).zip(&self.asked).map(|((below, &(n, amount, logs)), query)| {
+                Below {
+                    rank: below.rank + n,
+                    amount: below.amount + amount,
+                    logs: if query.logs { below.logs + logs } else { 0 },
+                    next: below.next,
+                }
+            });
+        let mut taken = 0;
+        let answered = self.measured.into_iter().map(|(mut measured, end)| {
+            if let Some(moments) = &mut measured.moments {
                 moments.below = answers.by_ref().take(end - taken).collect();
             }
             taken = end;
-            out
-        })
-        .collect())
-}
-
-/// Queries, and what lies below the range that answers each.
-struct Queries<Q> {
-    asked: Vec<Q>,
-    lower: Vec<Sums>,
-}
-
-impl<Q> Default for Queries<Q> {
-    fn default() -> Self {
-        Self { asked: vec![], lower: vec![] }
-    }
-}
-
-impl<Q> Queries<Q> {
-    fn push(&mut self, lower: Sums, query: Q) {
-        self.asked.push(query);
-        self.lower.push(lower);
+            measured
+        });
+        answered.collect()
     }
 }
 
@@ -181,8 +232,8 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The counts, from the ranks found for the searches in the same order.
-    fn counts(&self, asks: &[&Ask], found: &mut impl Iterator<Item = u64>) -> (Moments, bool) {
+    /// The counts, from the ranks found for the searches in the same order, so many for each ask.
+    fn counts(&self, asks: &[&Ask], bounds: &[u8], found: &mut impl Iterator<Item = u64>) -> (Moments, bool) {
         let n = self.sums.n;
         let mut moments = Moments {
             sums: self.sums,
@@ -193,17 +244,15 @@ impl<'a> Group<'a> {
             at_least: vec![],
         };
         let mut open = false;
-        let mut count = |bounds: usize| {
-            let counts: Vec<u64> = found.by_ref().take(bounds).map(|rank| n - rank).collect();
-            open |= counts.windows(2).any(|pair| pair[0] != pair[1]);
-            counts.first().copied().unwrap_or(0)
-        };
-        for ask in asks {
+        for (ask, &bounds) in asks.iter().zip(bounds) {
+            let mut counts = found.by_ref().take(bounds.into()).map(|rank| n - rank);
+            let Some(count) = counts.next() else { continue };
+            open |= counts.filter(|&other| other != count).count() > 0;
             match ask {
                 Ask::Below(_) | Ask::LogsBelow(_) => {}
-                Ask::Mean => moments.mean_rank = Some(n - count(1)),
-                Ask::Exceeding(f) => moments.exceeding.push((*f, count(self.bounds(*f).len()))),
-                Ask::AtLeast(f) => moments.at_least.push((*f, count(self.least_keys(*f).len()))),
+                Ask::Mean => moments.mean_rank = Some(n - count),
+                Ask::Exceeding(f) => moments.exceeding.push((*f, count)),
+                Ask::AtLeast(f) => moments.at_least.push((*f, count)),
             }
         }
         (moments, open)

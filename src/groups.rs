@@ -16,6 +16,7 @@ use crate::numbers::wide::U320;
 use crate::options::Owners;
 
 pub mod chunk;
+mod codes;
 pub mod merge;
 pub mod schema;
 

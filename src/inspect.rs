@@ -279,7 +279,9 @@ fn content(file: &InputFile, roles: Roles, options: &Options, context: &Context<
             let batch = batch?;
             let find = |column| projected(&batch, &roots, column);
             let keyed = !schema.fields.is_empty();
-            let keys = keyed.then(|| schema.rows(&converter, 0, file, batch.num_rows(), find)).transpose()?;
+            let keys = keyed
+                .then(|| schema.rows(&converter, 0, file, batch.num_rows(), |c| Ok(find(c))))
+                .transpose()?;
             let column = find(amount);
             let dropped = content.take_amounts(&column, first_row, options.negatives == Negatives::Drop);
             // An owner column of a type that no owner has is no owner column.

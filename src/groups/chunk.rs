@@ -1,10 +1,11 @@
 //! One row group of one file: its amounts, its local groups, its owners.
 
-use arrow::array::ArrayRef;
-use arrow::row::Rows;
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
 use hashbrown::HashMap;
 
 use super::Counts;
+use super::codes::Numbering;
 use super::schema::{GroupSchema, projected};
 use crate::columns::{self, Amounts, Values, owner};
 use crate::error::{Error, Place, Result};
@@ -86,23 +87,6 @@ impl LocalGroups {
         self.zeros.push(0);
         id
     }
-
-    /// The local group of each row. Neighbours are often of one group, so the last key is compared first.
-    fn assign(&mut self, rows: &Rows) -> Vec<u32> {
-        let mut last = None;
-        let mut ids = Vec::with_capacity(rows.num_rows());
-        for row in rows {
-            ids.push(match last {
-                Some((key, id)) if key == row => id,
-                _ => {
-                    let id = self.id(row.as_ref());
-                    last = Some((row, id));
-                    id
-                }
-            });
-        }
-        ids
-    }
 }
 
 /// The columns that a file's task reads, ascending.
@@ -134,6 +118,7 @@ pub fn read(
     };
     let roots = projection(schema, task.file, roles, options);
     let converter = schema.converter()?;
+    let (mut numbering, mut local) = (Numbering::default(), Vec::new());
     let mut first_row = task.first_row;
     let constant = schema.is_constant(task.file);
     if constant {
@@ -151,9 +136,16 @@ pub fn read(
         let ids = if constant {
             vec![0; rows]
         } else {
-            let keys =
-                schema.rows(&converter, task.file, file, rows, |column| projected(&batch, &roots, column))?;
-            chunk.groups.assign(&keys)
+            let keys: Vec<ArrayRef> =
+                schema.columns(task.file).map(|column| projected(&batch, &roots, column)).collect();
+            let (mut ids, firsts) = numbering.number(&keys)?;
+            let firsts = UInt32Array::from(firsts);
+            let first = |column| take(&projected(&batch, &roots, column), &firsts, None);
+            let find = |column| first(column).map_err(Error::arrow("find a group's first row"));
+            let keys = schema.rows(&converter, task.file, file, firsts.len(), find)?;
+            local.extend(keys.iter().map(|key| chunk.groups.id(key.as_ref())));
+            ids.iter_mut().for_each(|id| *id = local[*id as usize]);
+            ids
         };
         let amounts = decode(&projected(&batch, &roots, roles.amount), &chunk, file, first_row, options)?;
         let owners = owner.map(|column| owner::decode(&projected(&batch, &roots, column))).transpose();

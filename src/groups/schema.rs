@@ -80,12 +80,12 @@ impl GroupSchema {
         file: usize,
         source: &InputFile,
         rows: usize,
-        find: impl Fn(usize) -> ArrayRef,
+        find: impl Fn(usize) -> Result<ArrayRef>,
     ) -> Result<Rows> {
         let columns = self.fields.iter().zip(&self.sources[file]).map(|(field, from)| {
             let text = |value: &str| Arc::new(StringArray::from(vec![value; rows])) as ArrayRef;
             let column = match from {
-                Some(KeySource::Column(column)) => find(*column),
+                Some(KeySource::Column(column)) => find(*column)?,
                 Some(KeySource::Hive(i)) => match &source.source.hive[*i].1 {
                     Some(value) => text(value),
                     None => new_null_array(field.data_type(), rows),

@@ -1,0 +1,170 @@
+//! Keys of rows as numbers: a row is told apart by integers, and only the first row of each key is encoded.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
+use hashbrown::HashMap;
+
+use crate::error::{Error, Result};
+
+/// Numbers the distinct keys of a chunk in order of appearance.
+#[derive(Debug, Default)]
+pub(super) struct Numbering {
+    columns: Vec<Numbered>,
+}
+
+/// One key column: with the columns before it.
+#[derive(Debug, Default)]
+struct Numbered {
+    coder: Coder,
+    /// By the number of the columns before, whether this one is null, and its code.
+    numbers: HashMap<(u32, bool, u64), u32>,
+}
+
+impl Numbering {
+    /// The number of each row's key, and the rows that are the first of a new number, in its order. The same columns
+    /// in every call.
+    pub(super) fn number(&mut self, columns: &[ArrayRef]) -> Result<(Vec<u32>, Vec<u32>)> {
+        let rows = columns.first().map_or(0, |column| column.len());
+        self.columns.resize_with(columns.len(), Numbered::default);
+        let mut ids = vec![0; rows];
+        let mut firsts = Vec::new();
+        for (numbered, column) in self.columns.iter_mut().zip(columns) {
+            let codes = numbered.coder.codes(column)?;
+            let nulls = column.logical_nulls();
+            firsts.clear();
+            // Neighbours are often of one key.
+            let mut last = ((0, false, 0), None);
+            for (row, (id, &code)) in ids.iter_mut().zip(&codes).enumerate() {
+                let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+                let key = (*id, is_null, if is_null { 0 } else { code });
+                *id = match last {
+                    (same, Some(id)) if same == key => id,
+                    _ => {
+                        let next = numbered.numbers.len() as u32;
+                        let id = *numbered.numbers.entry(key).or_insert_with(|| {
+                            firsts.push(row as u32);
+                            next
+                        });
+                        last = (key, Some(id));
+                        id
+                    }
+                };
+            }
+        }
+        Ok((ids, firsts))
+    }
+}
+
+/// Makes codes of one column: equal codes, equal values. Codes of nulls are arbitrary.
+#[derive(Debug, Default)]
+struct Coder {
+    /// The values of the last dictionary, and their codes.
+    dictionary: Option<(ArrayRef, Vec<u64>)>,
+    converter: Option<RowConverter>,
+    known: HashMap<Vec<u8>, u64>,
+}
+
+impl Coder {
+    fn codes(&mut self, column: &ArrayRef) -> Result<Vec<u64>> {
+        if let DataType::Dictionary(..) = column.data_type() {
+            let column = column.as_any_dictionary();
+            let codes = self.dictionary(column.values())?;
+            return Ok(if codes.is_empty() {
+                vec![0; column.len()]
+            } else {
+                column.normalized_keys().into_iter().map(|key| codes[key]).collect()
+            });
+        }
+        let data = column.to_data();
+        Ok(match column.data_type().primitive_width() {
+            Some(1) => integers::<u8>(&data),
+            Some(2) => integers::<u16>(&data),
+            Some(4) => integers::<u32>(&data),
+            Some(8) => integers::<u64>(&data),
+            _ => self.bytes(column)?,
+        })
+    }
+
+    /// The codes of a dictionary's values. Batches of one row group share it.
+    fn dictionary(&mut self, values: &ArrayRef) -> Result<&[u64]> {
+        let known = self.dictionary.take().filter(|(last, _)| last.to_data().ptr_eq(&values.to_data()));
+        let known = match known {
+            Some(known) => known,
+            None => (values.clone(), self.bytes(values)?),
+        };
+        Ok(&self.dictionary.insert(known).1)
+    }
+
+    /// Codes of values that are no integers: by their row-encoded bytes.
+    fn bytes(&mut self, values: &ArrayRef) -> Result<Vec<u64>> {
+        let failed = "compare group columns";
+        let converter = match &mut self.converter {
+            Some(converter) => converter,
+            none => none.insert(
+                RowConverter::new(vec![SortField::new(values.data_type().clone())])
+                    .map_err(Error::arrow(failed))?,
+            ),
+        };
+        let rows = converter.convert_columns(std::slice::from_ref(values)).map_err(Error::arrow(failed))?;
+        let mut last = None;
+        let mut codes = Vec::with_capacity(rows.num_rows());
+        for row in &rows {
+            codes.push(match last {
+                Some((same, code)) if same == row => code,
+                _ => {
+                    let next = self.known.len() as u64;
+                    let code = *self.known.entry_ref(row.as_ref()).or_insert(next);
+                    last = Some((row, code));
+                    code
+                }
+            });
+        }
+        Ok(codes)
+    }
+}
+
+fn integers<T: arrow::datatypes::ArrowNativeType + Into<u64>>(data: &arrow::array::ArrayData) -> Vec<u64> {
+    data.buffer::<T>(0)[..data.len()].iter().map(|&value| value.into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{DictionaryArray, Int64Array, StringArray, UInt32Array};
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    fn dictionary(cells: &[Option<&str>]) -> ArrayRef {
+        Arc::new(cells.iter().copied().collect::<DictionaryArray<Int32Type>>())
+    }
+
+    #[test]
+    fn equal_keys_have_one_number_across_batches_and_dictionaries() {
+        let mut numbering = Numbering::default();
+        let text = [Some("b"), None, Some("a"), Some("b"), Some("b")];
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(1), None, Some(1), Some(-1)]));
+        let (ids, firsts) = numbering.number(&[dictionary(&text), numbers.clone()]).unwrap();
+        assert_eq!((&ids[..], &firsts[..]), (&[0, 1, 2, 0, 3][..], &[0, 1, 2, 4][..]));
+        // Another dictionary, in another order, and slices that begin elsewhere.
+        let again = [Some("x"), Some("a"), Some("b"), None, Some("b"), Some("a")];
+        let numbers: ArrayRef =
+            Arc::new(Int64Array::from(vec![Some(9), None, Some(1), Some(1), Some(-1), Some(5)]));
+        let (ids, firsts) = numbering.number(&[dictionary(&again).slice(1, 5), numbers.slice(1, 5)]).unwrap();
+        assert_eq!((&ids[..], &firsts[..]), (&[2, 0, 1, 3, 4][..], &[4][..]));
+    }
+
+    #[test]
+    fn every_kind_of_column_tells_its_values_apart() {
+        let integers: ArrayRef = Arc::new(UInt32Array::from(vec![Some(0), None, Some(7), Some(0), None]));
+        let text: ArrayRef = Arc::new(StringArray::from(vec![Some(""), None, Some("7"), Some(""), None]));
+        let nothing: ArrayRef = dictionary(&[None, None]);
+        for column in [integers, text] {
+            let (ids, firsts) = Numbering::default().number(&[column]).unwrap();
+            assert_eq!((&ids[..], &firsts[..]), (&[0, 1, 2, 0, 1][..], &[0, 1, 2][..]));
+        }
+        assert_eq!(Numbering::default().number(&[nothing]).unwrap(), (vec![0, 0], vec![0]));
+    }
+}
