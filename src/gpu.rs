@@ -24,8 +24,10 @@ mod large;
 pub mod layout;
 mod pack;
 mod pipelines;
+mod portions;
 mod query;
 mod sorted;
+mod transfer;
 
 pub use commands::KEYS_PER_SUBMISSION;
 pub use sorted::Sorted;
