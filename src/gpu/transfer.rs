@@ -13,7 +13,7 @@ const UPLOAD: usize = 1 << 20;
 /// A plane that is the same in all keys is filled by at most so many copies of a piece of it.
 const COPIES: usize = 256;
 /// Words of that piece, at least: shorter copies take no less time.
-const LEAST_COPY: usize = 1 << 12;
+const LEAST_COPY: usize = 1 << 10;
 
 /// Keys on the device, as two planes of words.
 #[derive(Debug)]
