@@ -1,8 +1,8 @@
 //! The GPU backend: compute shaders through wgpu. Nothing outside this module names wgpu.
 //!
 //! Large segments are sorted by radix passes and stay on the device, where queries find them; small ones are packed
-//! into workgroups, sorted and summed at once, and come back sorted. What the shaders do not do - amounts of 2^128
-//! and more - is left to the CPU's kernels.
+//! into workgroups, sorted and summed at once, and come back sorted. Each portion is submitted before the one ahead of
+//! it is waited for. What the shaders do not do - amounts of 2^128 and more - is left to the CPU's kernels.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -24,8 +24,10 @@ mod large;
 pub mod layout;
 mod pack;
 mod pipelines;
+mod portions;
 mod query;
 mod sorted;
+mod transfer;
 
 pub use commands::KEYS_PER_SUBMISSION;
 pub use sorted::Sorted;

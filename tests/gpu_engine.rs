@@ -1,13 +1,16 @@
 //! The engine's answers are the same on the CPU and on every adapter.
 
-use concentra::backend::Backend;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use concentra::backend::Backend;
+use concentra::backend::words::RECORD;
 use concentra::cpu::Cpu;
 use concentra::engine::{self, Batch, Measured};
 use concentra::gpu::Gpu;
 use concentra::gpu::counters::Counters;
 use concentra::gpu::device::Setup;
+use concentra::gpu::fault::{Fault, Inject, Step};
 use concentra::metrics;
 use concentra::moments::Total;
 use concentra::moments::{Ask, Needs};
@@ -171,5 +174,87 @@ fn moves_no_more_than_promised() {
         let bytes = counters.bytes_of(&["pack"]) as f64 / packed.len() as f64;
         assert!(bytes - 8.0 <= 12.0, "{bytes} bytes a key");
         assert_eq!(counters.dispatches(), 1);
+    }
+}
+
+/// What all keys of a load have in common is neither uploaded nor downloaded with each of them, and changes no bit.
+#[test]
+fn moves_only_what_varies() {
+    let low = 0xffff_ffff;
+    // What all keys have, what varies, and the planes in which it does.
+    let shapes: [(Key, Key, u64); 5] = [
+        (1, low, 1),
+        (3 << 56 | 1 << 55, low, 1),
+        (7, 0xff << 40, 1),
+        (9 << 32 | 9, 0, 0),
+        (1, !(0xc0 << 56), 2),
+    ];
+    let mut random = Random(67);
+    for (common, varying, planes) in shapes {
+        for segments in [vec![60_000], vec![50; 1000], vec![14_000, 40, 9000, 16_000, 1, 15_000]] {
+            let n: usize = segments.iter().sum();
+            let mut group =
+                |n: usize| (0..n).map(|_| common | random.next() & varying & !(0xc0 << 56)).collect();
+            let groups: Vec<Vec<Key>> = segments.iter().map(|&n| group(n)).collect();
+            let expected = measure(&Cpu, &groups, usize::MAX).unwrap();
+            // The second one takes several loads, all of which come back.
+            for setup in [Setup::default(), Setup { binding: Some(64 << 10), ..Setup::default() }] {
+                for gpu in gpus(&setup) {
+                    assert!(measure(&gpu, &groups, gpu.largest_segment()).unwrap() == expected, "{common:x}");
+                    gpu.take_counters();
+                    let mut keys = groups.concat();
+                    let mut offsets = vec![0];
+                    segments.iter().for_each(|n| offsets.push(offsets[offsets.len() - 1] + n));
+                    let (offsets, _) = engine::cut(&mut keys, &offsets, gpu.largest_segment());
+                    drop(gpu.sort(&mut keys, &offsets, Needs::ALL).unwrap());
+                    let counters = gpu.take_counters();
+                    let sent = counters.uploaded as f64 / n as f64;
+                    // Tables, and a piece of each plane that is the same throughout but not zero.
+                    let least = (4 * planes) as f64;
+                    assert!((least..least + 1.0).contains(&sent), "{common:x}: {sent} bytes a key");
+                    let (whole, small) = (counters.loads < 2, counters.packed_keys);
+                    let records = counters.kernels.get("reduce").map_or(0, |work| work.workgroups)
+                        + offsets.windows(2).filter(|o| (1..=1024).contains(&(o[1] - o[0]))).count() as u64;
+                    let back = if whole { small } else { n as u64 };
+                    assert_eq!(counters.downloaded, 4 * planes * back + 4 * RECORD as u64 * records);
+                }
+            }
+        }
+    }
+}
+
+/// Notes what was submitted and what waited for.
+#[derive(Debug, Default)]
+struct Log(Mutex<Vec<Step>>);
+
+impl Inject for Log {
+    fn fault(&self, step: Step) -> Option<Fault> {
+        self.0.lock().unwrap().push(step);
+        None
+    }
+}
+
+#[test]
+fn the_next_load_is_submitted_before_the_one_ahead_is_waited_for() {
+    for adapter in tested() {
+        for timed in [false, true] {
+            let log = Arc::new(Log::default());
+            let setup = Setup { binding: Some(64 << 10), faults: log.clone(), timed, ..Setup::default() };
+            let gpu = Gpu::open(&adapter, setup).unwrap();
+            log.0.lock().unwrap().clear();
+            // Three loads that are alike.
+            let mut keys = groups(&[16_000; 3], 100, 73).concat();
+            drop(gpu.sort(&mut keys, &[0, 16_000, 32_000, 48_000], Needs::ALL).unwrap());
+            assert_eq!(gpu.take_counters().loads, 3);
+            let steps = log.0.lock().unwrap();
+            let submissions = |steps: &[Step]| steps.iter().filter(|step| **step == Step::Submit).count();
+            let first = steps.iter().position(|step| *step == Step::Wait).unwrap();
+            let ahead = submissions(&steps[..first]);
+            if timed {
+                assert!(3 * ahead < submissions(&steps), "{ahead} submissions before the first wait");
+            } else {
+                assert_eq!(3 * ahead, 2 * submissions(&steps));
+            }
+        }
     }
 }

@@ -41,6 +41,27 @@ impl Inject for Once {
     }
 }
 
+/// Memory that does not suffice for a while: a pool that tries again is refused again.
+#[derive(Debug)]
+struct Shortage {
+    created: AtomicUsize,
+    first: usize,
+}
+
+impl Shortage {
+    fn has_begun(&self) -> bool {
+        self.created.load(Ordering::Relaxed) > self.first
+    }
+}
+
+impl Inject for Shortage {
+    fn fault(&self, step: Step) -> Option<Fault> {
+        let Step::Create(_) = step else { return None };
+        let at = self.created.fetch_add(1, Ordering::Relaxed);
+        (self.first..self.first + 2).contains(&at).then_some(Fault::OutOfMemory)
+    }
+}
+
 /// Memory that never suffices for large buffers.
 #[derive(Debug)]
 struct NoRoom;
@@ -120,6 +141,31 @@ fn the_cpu_stands_in_wherever_it_fails() {
             }
             assert!(failed > 2 || *fault == Fault::OutOfMemory, "{fault} happened {failed} times");
         }
+    }
+}
+
+/// Where a device has no memory for a second load, the first one is finished before. In any case it serves the next
+/// batch.
+#[test]
+fn short_of_memory_it_takes_one_load_at_a_time() {
+    for adapter in tested() {
+        let mut computed = [0; 2];
+        // Two buffers are there from the start.
+        for first in (2..60).step_by(if is_slow(&adapter) { 3 } else { 1 }) {
+            let faults = Arc::new(Shortage { created: AtomicUsize::new(0), first });
+            let setup = Setup { faults: faults.clone(), binding: Some(64 << 10), ..Setup::default() };
+            let compute = Compute::Gpu(Box::new(Gpu::open(&adapter, setup).unwrap()));
+            let (backend, note, right) = attempt(&compute, false).unwrap();
+            assert!(right, "at buffer {first}");
+            if !faults.has_begun() {
+                break;
+            }
+            assert_eq!(note.is_some(), backend == "cpu");
+            computed[usize::from(backend == "gpu")] += 1;
+            let (backend, _, right) = attempt(&compute, true).unwrap();
+            assert!(right && backend == "gpu");
+        }
+        assert!(computed.iter().all(|&times| times > 1), "cpu and gpu: {computed:?}");
     }
 }
 

@@ -1,12 +1,12 @@
-//! Buffers that are used again and again, and data on its way in and out.
+//! Buffers that are used again and again, and words on their way to the host.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use super::device::Device;
+use super::device::{Device, Ticket};
 use super::fault::Fault;
 
-/// Bytes that one download maps at once.
+/// Bytes that are mapped at once.
 const WINDOW: u64 = 16 << 20;
 
 /// What a buffer is for.
@@ -106,32 +106,56 @@ impl Pool {
     }
 }
 
-/// Copies words from a buffer to the host, window by window.
-pub(super) fn download(
-    device: &Device,
-    pool: &Pool,
-    buffer: &Buffer,
-    words: usize,
-    mut take: impl FnMut(&[u32]),
-) -> Result<(), Fault> {
-    let bytes = words as u64 * 4;
-    let window = WINDOW.min(device.limits.max_buffer_size & !3);
-    let mut start = 0;
-    while start < bytes {
-        let length = window.min(bytes - start);
-        let stage = pool.take(device, Use::Download, length)?;
-        let mut encoder = device.inner.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, start, &stage, 0, length);
-        let submission = device.submit(encoder)?;
-        let slice = stage.slice(..length);
-        // Whether mapping worked shows when the mapped range is asked for.
-        device.scoped(|| slice.map_async(wgpu::MapMode::Read, |_| ()))?;
-        device.wait(submission)?;
-        let mapped = slice.get_mapped_range().map_err(|error| Fault::Lost(error.to_string()))?;
-        take(bytemuck::cast_slice(&mapped));
-        drop(mapped);
-        stage.unmap();
-        start += length;
+/// Words on their way to the host.
+#[derive(Debug)]
+pub(super) struct Download {
+    windows: Vec<Window>,
+}
+
+/// Some of them, copied to where the host reaches them.
+#[derive(Debug)]
+struct Window {
+    stage: Buffer,
+    bytes: u64,
+    copied: Ticket,
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // Before the buffer goes back to its pool, whether it was read or not.
+        self.stage.unmap();
     }
-    Ok(())
+}
+
+impl Download {
+    /// Has words copied from a buffer once all work submitted so far is done.
+    pub(super) fn start(device: &Device, pool: &Pool, buffer: &Buffer, words: usize) -> Result<Self, Fault> {
+        let total = words as u64 * 4;
+        let most = WINDOW.min(device.limits.max_buffer_size & !3);
+        let mut windows = Vec::new();
+        let mut start = 0;
+        while start < total {
+            let bytes = most.min(total - start);
+            let stage = pool.take(device, Use::Download, bytes)?;
+            let mut encoder = device.inner.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(buffer, start, &stage, 0, bytes);
+            let copied = device.submit(encoder)?;
+            // Whether mapping worked shows when the mapped range is asked for.
+            device.scoped(|| stage.slice(..bytes).map_async(wgpu::MapMode::Read, |_| ()))?;
+            windows.push(Window { stage, bytes, copied });
+            start += bytes;
+        }
+        Ok(Self { windows })
+    }
+
+    /// Waits for the words and hands them out in order.
+    pub(super) fn finish(self, device: &Device, mut take: impl FnMut(&[u32])) -> Result<(), Fault> {
+        for window in self.windows {
+            device.wait(window.copied)?;
+            let slice = window.stage.slice(..window.bytes);
+            let mapped = slice.get_mapped_range().map_err(|error| Fault::Lost(error.to_string()))?;
+            take(bytemuck::cast_slice(&mapped));
+        }
+        Ok(())
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Core;
-use super::buffers::{Buffer, Use, download};
+use super::buffers::{Buffer, Download, Use};
 use super::fault::Fault;
 
 /// Two times, and where they are written.
@@ -38,7 +38,8 @@ impl Clock {
     /// How long the last pass took.
     pub(super) fn read(&self, core: &Core) -> Result<Duration, Fault> {
         let mut words = Vec::with_capacity(4);
-        download(&core.device, &core.pool, &self.times, 4, |window| words.extend_from_slice(window))?;
+        Download::start(&core.device, &core.pool, &self.times, 4)?
+            .finish(&core.device, |window| words.extend_from_slice(window))?;
         let time = |i: usize| u64::from(words[i]) | u64::from(words[i + 1]) << 32;
         let ticks = time(2).saturating_sub(time(0));
         Ok(Duration::from_nanos((ticks as f64 * f64::from(self.tick)) as u64))

@@ -54,6 +54,11 @@ impl<'d> Commands<'d> {
         Self { core, pieces: vec![] }
     }
 
+    /// What they run on.
+    pub(super) fn core(&self) -> &'d Core {
+        self.core
+    }
+
     /// Adds a dispatch, as several where it is too large for one.
     pub(super) fn push(&mut self, dispatch: Dispatch<'_>) -> Result<(), Fault> {
         let Dispatch { kernel, buffers, params, workgroups, unit, items, bytes } = dispatch;
@@ -117,20 +122,16 @@ impl<'d> Commands<'d> {
         })
     }
 
-    /// Submits everything in portions and waits until all but the last portion is done.
+    /// Submits everything in portions. Nobody waits here, except where each dispatch is timed.
     pub(super) fn run(self) -> Result<(), Fault> {
         if self.core.device.setup.timed {
             return self.run_timed();
         }
-        let mut waiting: Option<wgpu::SubmissionIndex> = None;
         let mut pieces = &self.pieces[..];
         while !pieces.is_empty() {
             let (portion, rest) = pieces.split_at(self.portion(pieces));
             pieces = rest;
-            let submission = self.core.device.submit(self.encode(portion, None)?)?;
-            if let Some(previous) = waiting.replace(submission) {
-                self.core.device.wait(previous)?;
-            }
+            self.core.device.submit(self.encode(portion, None)?)?;
         }
         Ok(())
     }

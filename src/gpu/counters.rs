@@ -41,7 +41,7 @@ pub struct Counters {
     pub host_keys: u64,
     /// Bytes sent to the device.
     pub uploaded: u64,
-    /// Wall time of sending: until the driver has taken the data.
+    /// Wall time of sending: until the driver has taken the data; where each dispatch is waited for, until it is there.
     pub upload_time: Duration,
     /// Bytes fetched from the device.
     pub downloaded: u64,

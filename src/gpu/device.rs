@@ -1,6 +1,7 @@
 //! An opened device: creation, submission and waiting, each with its errors caught.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::adapters::Adapter;
@@ -80,6 +81,19 @@ pub struct Device {
     driver: String,
     software: bool,
     state: Arc<State>,
+    line: Mutex<Line>,
+}
+
+/// A submission, by its place in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(u64);
+
+/// Submissions in order.
+#[derive(Debug, Default)]
+struct Line {
+    submitted: u64,
+    /// Those that nobody has waited for yet.
+    waiting: VecDeque<(Ticket, wgpu::SubmissionIndex)>,
 }
 
 /// What callbacks reported.
@@ -116,9 +130,19 @@ impl Device {
             }
         }));
         let tick = (!features.is_empty()).then(|| queue.get_timestamp_period());
-        let (name, driver) = (adapter.name().to_owned(), adapter.reached_by());
-        let software = adapter.is_software();
-        Ok(Self { inner, queue, limits, setup, tick, name, driver, software, state })
+        let driver = adapter.reached_by();
+        Ok(Self {
+            inner,
+            queue,
+            limits,
+            setup,
+            tick,
+            name: adapter.name().to_owned(),
+            driver,
+            software: adapter.is_software(),
+            state,
+            line: Mutex::default(),
+        })
     }
 
     /// The adapter's name.
@@ -163,20 +187,45 @@ impl Device {
         })
     }
 
-    /// Submits commands.
-    pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Result<wgpu::SubmissionIndex, Fault> {
-        self.inject(Step::Submit)?;
-        self.scoped(|| self.queue.submit([encoder.finish()]))
+    /// Submits commands, and what was written to buffers before.
+    pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Result<Ticket, Fault> {
+        self.line_up(Some(encoder))
     }
 
-    /// Waits until a submission is done, as long as patience lasts.
-    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Fault> {
-        self.inject(Step::Wait)?;
-        self.poll(Some(submission))
+    /// Submits what was written to buffers, so that it is on its way.
+    pub(super) fn flush(&self) -> Result<Ticket, Fault> {
+        self.line_up(None)
+    }
+
+    fn line_up(&self, encoder: Option<wgpu::CommandEncoder>) -> Result<Ticket, Fault> {
+        self.inject(Step::Submit)?;
+        let index = self.scoped(|| self.queue.submit(encoder.map(wgpu::CommandEncoder::finish)))?;
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.submitted += 1;
+        let ticket = Ticket(line.submitted);
+        line.waiting.push_back((ticket, index));
+        Ok(ticket)
+    }
+
+    /// Waits until a submission is done, as long as patience lasts for it and for each one before it.
+    pub(super) fn wait(&self, ticket: Ticket) -> Result<(), Fault> {
+        while let Some(index) = self.next_until(ticket) {
+            self.inject(Step::Wait)?;
+            self.poll(Some(index))?;
+        }
+        Ok(())
+    }
+
+    /// The first submission that nobody has waited for, up to this one.
+    fn next_until(&self, ticket: Ticket) -> Option<wgpu::SubmissionIndex> {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = line.waiting.front().is_some_and(|(first, _)| *first <= ticket);
+        if is_due { line.waiting.pop_front().map(|(_, index)| index) } else { None }
     }
 
     /// Waits until everything submitted is done.
     pub(super) fn settle(&self) -> Result<(), Fault> {
+        self.wait(Ticket(u64::MAX))?;
         self.poll(None)
     }
 

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::commands::{Commands, Dispatch};
-use super::large::{fetch, upload_table};
+use super::transfer::{fetch, upload_table};
 use crate::error::Result;
 use crate::kernels::{Kernel, Params};
 

@@ -1,19 +1,15 @@
-//! Large segments: uploaded, sorted by radix passes and summed, as many at a time as the device holds.
-
-use std::time::Instant;
+//! Large segments: sorted by radix passes and summed, as many at a time as the device holds.
 
 use super::Core;
-use super::buffers::{Buffer, Use, download};
+use super::buffers::{Buffer, Download, Use};
 use super::commands::{Commands, Dispatch};
 use super::fault::Fault;
-use super::layout::{Pass, Room, passes, tile_table};
+use super::layout::{Bits, Pass, Room, passes, tile_table};
+use super::portions::Segment;
+use super::transfer::{Keys, Planes, begin, finish, upload_table};
 use crate::backend::words::{self, RECORD};
 use crate::kernels::{CHUNK, DOWNSWEEP, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE, SCAN_SPINE, UPSWEEP};
 use crate::moments::Needs;
-use crate::numbers::key::Key;
-
-/// Keys of one upload: enough to keep a bus busy, little enough to stay in caches while planes are told apart.
-const UPLOAD: usize = 1 << 20;
 
 /// A tile of a load.
 #[derive(Debug, Clone, Copy)]
@@ -29,120 +25,52 @@ pub(super) struct Tile {
 /// Sorted segments on the device.
 #[derive(Debug)]
 pub(super) struct Load {
-    pub(super) lo: Buffer,
-    pub(super) hi: Buffer,
+    pub(super) planes: Planes,
     pub(super) tiles: Vec<Tile>,
     /// One a tile.
     pub(super) records: Vec<u32>,
-    keys: usize,
 }
 
-/// Uploads keys as two planes.
-pub(super) fn upload<'k>(
-    core: &Core,
-    slices: impl Iterator<Item = &'k [Key]>,
-    lo: &Buffer,
-    hi: &Buffer,
-) -> Result<(), Fault> {
-    let started = Instant::now();
-    let mut at = 0;
-    let (mut low, mut high) = (Vec::with_capacity(UPLOAD), Vec::with_capacity(UPLOAD));
-    let mut send = |low: &mut Vec<u32>, high: &mut Vec<u32>| {
-        let sent = core.device.scoped(|| {
-            core.device.queue.write_buffer(lo, at, bytemuck::cast_slice(low));
-            core.device.queue.write_buffer(hi, at, bytemuck::cast_slice(high));
-        });
-        at += low.len() as u64 * 4;
-        low.clear();
-        high.clear();
-        sent
-    };
-    for slice in slices {
-        for part in slice.chunks(UPLOAD) {
-            if low.len() + part.len() > UPLOAD {
-                send(&mut low, &mut high)?;
-            }
-            low.extend(part.iter().map(|&key| key as u32));
-            high.extend(part.iter().map(|&key| (key >> 32) as u32));
-        }
-    }
-    send(&mut low, &mut high)?;
-    core.count(|counters| {
-        counters.uploaded += 2 * at;
-        counters.upload_time += started.elapsed();
-    });
-    Ok(())
+/// A load that the device works on.
+pub(super) struct Started {
+    planes: Planes,
+    tiles: Vec<Tile>,
+    records: Download,
+    /// The sorted keys, where they do not stay.
+    keys: Option<Keys>,
 }
 
-/// Uploads a table.
-pub(super) fn upload_table(core: &Core, words: &[u32]) -> Result<Buffer, Fault> {
-    let buffer = core.pool.take(&core.device, Use::Storage, words.len() as u64 * 4)?;
-    core.device.scoped(|| core.device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(words)))?;
-    core.count(|counters| counters.uploaded += words.len() as u64 * 4);
-    Ok(buffer)
-}
-
-/// Fetches words.
-pub(super) fn fetch(
-    core: &Core,
-    buffer: &Buffer,
-    words: usize,
-    take: impl FnMut(&[u32]),
-) -> Result<(), Fault> {
-    let started = Instant::now();
-    download(&core.device, &core.pool, buffer, words, take)?;
-    core.count(|counters| {
-        counters.downloaded += words as u64 * 4;
-        counters.download_time += started.elapsed();
-    });
-    Ok(())
-}
-
-/// Sorts and sums some segments of `keys`, whose bits vary where `varying` says.
-pub(super) fn sort(
+/// Has some segments sorted and summed; `stays` where the sorted keys are not fetched.
+pub(super) fn start(
     core: &Core,
     room: &Room,
-    keys: &[Key],
-    offsets: &[usize],
-    segments: &[usize],
-    varying: u64,
+    segments: &[Segment<'_>],
     needs: Needs,
-) -> Result<Load, Fault> {
-    let slice = |&segment: &usize| &keys[offsets[segment]..offsets[segment + 1]];
-    let n: usize = segments.iter().map(|s| slice(s).len()).sum();
-    let lengths: Vec<usize> = segments.iter().map(|s| slice(s).len()).collect();
+    stays: bool,
+) -> Result<Started, Fault> {
+    let lengths: Vec<usize> = segments.iter().map(|segment| segment.keys.len()).collect();
+    let n: usize = lengths.iter().sum();
     let table = tile_table(room.tile, room.digits, &lengths);
     let of_tiles = segments
         .iter()
-        .zip(&lengths)
-        .flat_map(|(&segment, length)| std::iter::repeat_n(segment, length.div_ceil(room.tile)));
+        .flat_map(|segment| std::iter::repeat_n(segment.index, segment.keys.len().div_ceil(room.tile)));
     let tiles: Vec<Tile> =
         of_tiles.zip(&table).map(|(segment, &[start, length, ..])| Tile { segment, start, length }).collect();
     let table = upload_table(core, table.as_flattened())?;
-    let plane = || core.pool.take(&core.device, Use::Storage, n as u64 * 4);
-    let (mut lo, mut hi) = (plane()?, plane()?);
-    upload(core, segments.iter().map(slice), &lo, &hi)?;
+    let bits = segments.iter().fold(Bits::NONE, |bits, segment| bits.join(segment.bits));
+    let mut planes = Planes::upload(core, n, bits, segments.iter().map(|segment| &*segment.keys))?;
 
     let mut commands = Commands::new(core);
+    // Bits that vary between segments only need no pass.
+    let varying = segments.iter().fold(0, |bits, segment| bits | segment.bits.varying());
     let passes = passes(varying, room.digits.trailing_zeros());
-    if !passes.is_empty() {
-        let (mut other_lo, mut other_hi) = (plane()?, plane()?);
-        let counts = tiles.len() * room.digits;
-        let matrix = core.pool.take(&core.device, Use::Storage, counts as u64 * 4)?;
-        let spine = core.pool.take(&core.device, Use::Storage, (counts as u64).div_ceil(CHUNK.into()) * 4)?;
-        for pass in &passes {
-            let from = if pass.high { [&hi, &lo] } else { [&lo, &hi] };
-            let to = if pass.high { [&other_hi, &other_lo] } else { [&other_lo, &other_hi] };
-            let sizes = Sizes { keys: n as u64, tiles: tiles.len() as u64, counts: counts as u64 };
-            push_pass(&mut commands, pass, &sizes, &table, from, to, &matrix, &spine)?;
-            std::mem::swap(&mut lo, &mut other_lo);
-            std::mem::swap(&mut hi, &mut other_hi);
-        }
-    }
+    let sizes =
+        Sizes { keys: n as u64, tiles: tiles.len() as u64, counts: (tiles.len() * room.digits) as u64 };
+    push_passes(&mut commands, &passes, &sizes, &table, &mut planes)?;
     let records = core.pool.take(&core.device, Use::Storage, (tiles.len() * RECORD) as u64 * 4)?;
     commands.push(Dispatch {
         kernel: &REDUCE,
-        buffers: &[&core.log_table, &table, &lo, &hi, &records],
+        buffers: &[&core.log_table, &table, &planes.lo, &planes.hi, &records],
         params: Params { count: tiles.len() as u32, needs: words::bits(needs), ..Params::default() },
         workgroups: tiles.len() as u32,
         unit: 1,
@@ -156,9 +84,28 @@ pub(super) fn sort(
         counters.loads += 1;
         counters.large_keys += n as u64;
     });
-    let mut host = Vec::with_capacity(tiles.len() * RECORD);
-    fetch(core, &records, tiles.len() * RECORD, |words| host.extend_from_slice(words))?;
-    Ok(Load { lo, hi, tiles, records: host, keys: n })
+    let records = begin(core, &records, tiles.len() * RECORD)?;
+    let keys = if stays { None } else { Some(planes.download(core)?) };
+    Ok(Started { planes, tiles, records, keys })
+}
+
+impl Started {
+    /// Waits for the load; puts sums into its segments and, where they do not stay, the sorted keys.
+    pub(super) fn finish(self, core: &Core, segments: &mut [Segment<'_>]) -> Result<Load, Fault> {
+        let Self { planes, tiles, records: download, keys } = self;
+        let mut records = Vec::with_capacity(tiles.len() * RECORD);
+        finish(core, download, |words| records.extend_from_slice(words))?;
+        if let Some(keys) = keys {
+            Segment::put(segments, &keys.finish(core)?);
+        }
+        let mut of_tiles = tiles.iter().zip(records.chunks(RECORD)).peekable();
+        for segment in segments {
+            while let Some((tile, record)) = of_tiles.next_if(|(tile, _)| tile.segment == segment.index) {
+                segment.sums.append(&words::sums(record, tile.length.into()));
+            }
+        }
+        Ok(Load { planes, tiles, records })
+    }
 }
 
 /// How much a pass has to do.
@@ -166,6 +113,32 @@ struct Sizes {
     keys: u64,
     tiles: u64,
     counts: u64,
+}
+
+/// All passes; the planes are those that have the keys in the end.
+fn push_passes(
+    commands: &mut Commands<'_>,
+    passes: &[Pass],
+    sizes: &Sizes,
+    table: &Buffer,
+    planes: &mut Planes,
+) -> Result<(), Fault> {
+    if passes.is_empty() {
+        return Ok(());
+    }
+    let core = commands.core();
+    let take = |words: u64| core.pool.take(&core.device, Use::Storage, words * 4);
+    let (mut other_lo, mut other_hi) = (take(sizes.keys)?, take(sizes.keys)?);
+    let (matrix, spine) = (take(sizes.counts)?, take(sizes.counts.div_ceil(CHUNK.into()))?);
+    for pass in passes {
+        let (lo, hi) = (&planes.lo, &planes.hi);
+        let from = if pass.high { [hi, lo] } else { [lo, hi] };
+        let to = if pass.high { [&other_hi, &other_lo] } else { [&other_lo, &other_hi] };
+        push_pass(commands, pass, sizes, table, from, to, &matrix, &spine)?;
+        std::mem::swap(&mut planes.lo, &mut other_lo);
+        std::mem::swap(&mut planes.hi, &mut other_hi);
+    }
+    Ok(())
 }
 
 /// One pass: upsweep, scan, downsweep.
@@ -229,25 +202,4 @@ fn push_pass(
         items: keys,
         bytes: 16 * keys + 16 * tiles + 4 * counts,
     })
-}
-
-impl Load {
-    /// Fetches the sorted keys, in the order of the load's segments.
-    pub(super) fn fetch_keys(&self, core: &Core) -> Result<Vec<Key>, Fault> {
-        fetch_keys(core, &self.lo, &self.hi, self.keys)
-    }
-}
-
-/// Fetches two planes and joins them.
-pub(super) fn fetch_keys(core: &Core, lo: &Buffer, hi: &Buffer, n: usize) -> Result<Vec<Key>, Fault> {
-    let mut keys: Vec<Key> = Vec::with_capacity(n);
-    fetch(core, lo, n, |words| keys.extend(words.iter().map(|&low| Key::from(low))))?;
-    let mut at = 0;
-    fetch(core, hi, n, |words| {
-        for (key, &high) in keys[at..].iter_mut().zip(words) {
-            *key |= Key::from(high) << 32;
-        }
-        at += words.len();
-    })?;
-    Ok(keys)
 }

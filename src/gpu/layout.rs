@@ -14,7 +14,7 @@ use crate::numbers::key::{Key, exponent};
 pub struct Room {
     /// Words of a binding.
     pub words: usize,
-    /// Keys at once.
+    /// Keys of all portions that are there at once.
     pub keys: usize,
     /// Keys of a tile.
     pub tile: usize,
@@ -32,15 +32,54 @@ impl Room {
         let words = (binding.min(buffer) / 4).min(u64::from(u32::MAX) / 4) as usize;
         let budget = (buffer / 16) as usize;
         // The smallest devices have less than four tiles; there a binding is all there is to go by.
-        let keys = words.min(budget.max(words.min(4 * tile)));
+        let keys = budget.max(2 * words.min(4 * tile));
         Self { words, keys, tile, digits: 1 << digit_bits }
+    }
+
+    /// Keys of the only portion.
+    pub fn whole(&self) -> usize {
+        self.words.min(self.keys)
+    }
+
+    /// Keys of one portion of several: the next one is there before the one ahead of it has gone.
+    pub fn portion(&self) -> usize {
+        self.words.min(self.keys / 2)
     }
 
     /// The largest segment that can be sorted by passes.
     pub fn largest_segment(&self) -> usize {
         // Its counts, its records and its tiles' table have to fit a binding too.
         let tiles = (self.words / self.digits).min(self.words / RECORD);
-        self.keys.min(tiles * self.tile)
+        self.portion().min(tiles * self.tile)
+    }
+}
+
+/// What is known of the bits of some keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits {
+    /// Those that some key has.
+    pub any: u64,
+    /// Those that every key has.
+    pub all: u64,
+}
+
+impl Bits {
+    /// Of no keys.
+    pub const NONE: Self = Self { any: 0, all: !0 };
+
+    /// Of some keys.
+    pub fn of(keys: &[Key]) -> Self {
+        keys.iter().fold(Self::NONE, |bits, &key| bits.join(Self { any: key, all: key }))
+    }
+
+    /// Of these keys and others.
+    pub fn join(self, other: Self) -> Self {
+        Self { any: self.any | other.any, all: self.all & other.all }
+    }
+
+    /// Those in which two keys differ.
+    pub fn varying(self) -> u64 {
+        self.any & !self.all
     }
 }
 
@@ -49,13 +88,10 @@ impl Room {
 pub enum Place {
     /// The CPU: it has no keys, amounts of 2^128 or more, or more keys than the device holds.
     Host,
-    /// The packed kernel.
-    Packed,
-    /// Passes of the radix sort; of its keys, these bits vary.
-    Large {
-        /// One where two keys differ.
-        varying: u64,
-    },
+    /// The packed kernel; what its keys are like.
+    Packed(Bits),
+    /// Passes of the radix sort; what its keys are like.
+    Large(Bits),
 }
 
 /// The places of all segments.
@@ -64,42 +100,41 @@ pub fn places(keys: &[Key], offsets: &[usize], room: &Room) -> Vec<Place> {
 }
 
 fn place(keys: &[Key], room: &Room) -> Place {
-    let scan = |keys: &[Key]| {
-        keys.iter().fold((0, !0, 0), |(any, all, max): (u64, u64, u64), &k| (any | k, all & k, max.max(k)))
-    };
-    let join = |a: (u64, u64, u64), b: (u64, u64, u64)| (a.0 | b.0, a.1 & b.1, a.2.max(b.2));
-    let (any, all, max) = keys.par_chunks(1 << 16).map(scan).reduce(|| (0, !0, 0), join);
+    let scan = |keys: &[Key]| (Bits::of(keys), keys.iter().copied().max().unwrap_or(0));
+    let join = |a: (Bits, Key), b: (Bits, Key)| (a.0.join(b.0), a.1.max(b.1));
+    let (bits, max) = keys.par_chunks(1 << 16).map(scan).reduce(|| (Bits::NONE, 0), join);
     if keys.is_empty() || exponent(max) > WIDEST || keys.len() > room.largest_segment() {
         Place::Host
     } else if keys.len() <= SLOTS as usize {
-        Place::Packed
+        Place::Packed(bits)
     } else {
-        Place::Large { varying: any & !all }
+        Place::Large(bits)
     }
 }
 
-/// Portions of large segments that the device holds at once.
-pub fn loads(segments: &[usize], offsets: &[usize], room: &Room) -> Vec<Range<usize>> {
-    let cost = |segment: usize| {
-        let keys = offsets[segment + 1] - offsets[segment];
+/// Portions of large segments of these lengths: one where the device holds them all, so that they can stay there.
+pub fn loads(lengths: &[usize], room: &Room) -> Vec<Range<usize>> {
+    let cost = |keys: usize| {
         let tiles = keys.div_ceil(room.tile);
         [keys, tiles * room.digits, tiles * RECORD]
     };
-    portions(segments, cost, [room.keys, room.words, room.words])
+    let of = |keys: usize| portions(lengths, cost, [keys, room.words, room.words]);
+    let whole = of(room.whole());
+    if whole.len() < 2 { whole } else { of(room.portion()) }
 }
 
-/// Portions of small segments that the device holds at once.
-pub fn packs(segments: &[usize], offsets: &[usize], room: &Room) -> Vec<Range<usize>> {
-    let cost = |segment: usize| [offsets[segment + 1] - offsets[segment], RECORD, 0];
-    portions(segments, cost, [room.keys, room.words, 0])
+/// Portions of small segments of these lengths, each of at most so many keys.
+pub fn packs(lengths: &[usize], room: &Room, most: u64) -> Vec<Range<usize>> {
+    let most = room.portion().min(usize::try_from(most).unwrap_or(usize::MAX));
+    portions(lengths, |keys| [keys, RECORD, 0], [most, room.words, 0])
 }
 
-/// Cuts `segments` where the next one would not fit.
-fn portions(segments: &[usize], cost: impl Fn(usize) -> [usize; 3], room: [usize; 3]) -> Vec<Range<usize>> {
+/// Cuts segments where the next one would not fit.
+fn portions(lengths: &[usize], cost: impl Fn(usize) -> [usize; 3], room: [usize; 3]) -> Vec<Range<usize>> {
     let mut portions: Vec<Range<usize>> = Vec::new();
     let mut used = [0; 3];
-    for (i, &segment) in segments.iter().enumerate() {
-        let cost = cost(segment);
+    for (i, &keys) in lengths.iter().enumerate() {
+        let cost = cost(keys);
         let next: [usize; 3] = std::array::from_fn(|k| used[k] + cost[k]);
         match portions.last_mut() {
             Some(portion) if (0..3).all(|k| next[k] <= room[k]) => {
@@ -226,26 +261,32 @@ mod tests {
     #[test]
     fn portions_fit_the_smallest_device_and_the_largest() {
         let lengths: Vec<usize> = (0..5000).map(|i| 1025 + (i * 7919) % 15000).collect();
-        let offsets: Vec<usize> = std::iter::once(0)
-            .chain(lengths.iter().scan(0, |sum, &n| {
-                *sum += n;
-                Some(*sum)
-            }))
-            .collect();
-        let segments: Vec<usize> = (0..lengths.len()).collect();
         for (binding, buffer) in [(64 << 10, 64 << 10), (128 << 20, 256 << 20), ((1 << 31) - 4, 1 << 36)] {
             let room = Room::new(binding, buffer, 8192, 8);
             assert!(room.largest_segment() >= 16384, "{room:?}");
-            let loads = loads(&segments, &offsets, &room);
-            assert_eq!((loads[0].start, loads[loads.len() - 1].end), (0, segments.len()));
-            for load in loads {
-                let keys: usize = load.clone().map(|i| lengths[i]).sum();
-                let tiles: usize = load.map(|i| lengths[i].div_ceil(room.tile)).sum();
-                assert!(keys <= room.keys && keys * 4 <= binding as usize);
-                assert!(
-                    tiles * room.digits * 4 <= binding as usize && tiles * RECORD * 4 <= binding as usize
-                );
+            for lengths in [&lengths[..], &lengths[..4]] {
+                let loads = loads(lengths, &room);
+                assert_eq!((loads[0].start, loads[loads.len() - 1].end), (0, lengths.len()));
+                let keys = |load: &Range<usize>| lengths[load.clone()].iter().sum::<usize>();
+                // Two that follow each other are there together.
+                assert!(loads.windows(2).all(|two| keys(&two[0]) + keys(&two[1]) <= room.keys));
+                assert!(loads.len() > 1 || keys(&loads[0]) <= room.keys);
+                for load in loads {
+                    let tiles: usize = lengths[load.clone()].iter().map(|n| n.div_ceil(room.tile)).sum();
+                    assert!(keys(&load) * 4 <= binding as usize);
+                    assert!(
+                        tiles * room.digits * 4 <= binding as usize && tiles * RECORD * 4 <= binding as usize
+                    );
+                }
             }
         }
+    }
+
+    #[test]
+    fn bits_of_keys_that_differ_between_segments() {
+        let [a, b] = [Bits::of(&[0b1100, 0b1110]), Bits::of(&[0b0100])];
+        assert_eq!((a.varying(), b.varying(), a.join(b).varying()), (0b10, 0, 0b1010));
+        assert_eq!(a.join(Bits::NONE), a);
+        assert_eq!(Bits::NONE.varying(), 0);
     }
 }

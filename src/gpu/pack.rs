@@ -1,32 +1,27 @@
 //! Small segments: many to a workgroup, sorted and summed in one dispatch.
 
 use super::Core;
-use super::buffers::Use;
+use super::buffers::{Download, Use};
 use super::commands::{Commands, Dispatch};
 use super::fault::Fault;
-use super::large::{fetch, fetch_keys, upload, upload_table};
-use super::layout::blocks;
+use super::layout::{Bits, blocks};
+use super::portions::Segment;
+use super::transfer::{Keys, Planes, begin, finish, upload_table};
 use crate::backend::words::{self, RECORD};
 use crate::kernels::{PACK, Params, SLOTS};
-use crate::moments::{Needs, Sums};
-use crate::numbers::key::Key;
+use crate::moments::Needs;
 
-/// The sorted keys and the sums of some segments, in their order.
-pub(super) struct Packed {
-    pub(super) keys: Vec<Key>,
-    pub(super) sums: Vec<Sums>,
+/// Small segments that the device works on.
+pub(super) struct Started {
+    /// In the order of the blocks.
+    records: Download,
+    order: Vec<usize>,
+    keys: Keys,
 }
 
-/// Sorts and sums some small segments of `keys`.
-pub(super) fn pack(
-    core: &Core,
-    keys: &[Key],
-    offsets: &[usize],
-    segments: &[usize],
-    needs: Needs,
-) -> Result<Packed, Fault> {
-    let slice = |&segment: &usize| &keys[offsets[segment]..offsets[segment + 1]];
-    let lengths: Vec<usize> = segments.iter().map(|s| slice(s).len()).collect();
+/// Has some small segments sorted and summed.
+pub(super) fn start(core: &Core, segments: &[Segment<'_>], needs: Needs) -> Result<Started, Fault> {
+    let lengths: Vec<usize> = segments.iter().map(|segment| segment.keys.len()).collect();
     let mut n = 0;
     let starts: Vec<u32> = lengths
         .iter()
@@ -41,14 +36,13 @@ pub(super) fn pack(
 
     let block_words = upload_table(core, &block_table)?;
     let segment_words = upload_table(core, &segment_table)?;
-    let plane = || core.pool.take(&core.device, Use::Storage, n as u64 * 4);
-    let (lo, hi) = (plane()?, plane()?);
-    upload(core, segments.iter().map(slice), &lo, &hi)?;
+    let bits = segments.iter().fold(Bits::NONE, |bits, segment| bits.join(segment.bits));
+    let planes = Planes::upload(core, n, bits, segments.iter().map(|segment| &*segment.keys))?;
     let records = core.pool.take(&core.device, Use::Storage, (segments.len() * RECORD) as u64 * 4)?;
     let mut commands = Commands::new(core);
     commands.push(Dispatch {
         kernel: &PACK,
-        buffers: &[&core.log_table, &block_words, &segment_words, &lo, &hi, &records],
+        buffers: &[&core.log_table, &block_words, &segment_words, &planes.lo, &planes.hi, &records],
         params: Params { count: blocks.len() as u32, needs: words::bits(needs), ..Params::default() },
         workgroups: blocks.len() as u32,
         unit: 1,
@@ -58,12 +52,19 @@ pub(super) fn pack(
     })?;
     commands.run()?;
     core.count(|counters| counters.packed_keys += n as u64);
+    let records = begin(core, &records, segments.len() * RECORD)?;
+    Ok(Started { records, order, keys: planes.download(core)? })
+}
 
-    let mut words = Vec::with_capacity(segments.len() * RECORD);
-    fetch(core, &records, segments.len() * RECORD, |window| words.extend_from_slice(window))?;
-    let mut sums = vec![Sums::default(); segments.len()];
-    for (record, &i) in words.chunks(RECORD).zip(&order) {
-        sums[i] = words::sums(record, lengths[i] as u64);
+impl Started {
+    /// Waits for them; puts the sorted keys and their sums into the segments.
+    pub(super) fn finish(self, core: &Core, segments: &mut [Segment<'_>]) -> Result<(), Fault> {
+        let mut records = Vec::with_capacity(segments.len() * RECORD);
+        finish(core, self.records, |words| records.extend_from_slice(words))?;
+        Segment::put(segments, &self.keys.finish(core)?);
+        for (record, i) in records.chunks(RECORD).zip(self.order) {
+            *segments[i].sums = words::sums(record, segments[i].keys.len() as u64);
+        }
+        Ok(())
     }
-    Ok(Packed { keys: fetch_keys(core, &lo, &hi, n)?, sums })
 }

@@ -7,8 +7,8 @@ use super::Core;
 use super::buffers::Use;
 use super::commands::{Commands, Dispatch};
 use super::fault::Fault;
-use super::large::{fetch, upload_table};
 use super::sorted::{Resident, Sorted};
+use super::transfer::{fetch, upload_table};
 use crate::backend::words::{self, FIRST, LAST, LOGS, NEEDS_LOGS, RECORD, key_at};
 use crate::backend::{Bound, Prefix, Search};
 use crate::cpu;
@@ -101,7 +101,7 @@ fn search_tiles(core: &Core, resident: &Resident, queries: &[Search]) -> Result<
     let mut commands = Commands::new(core);
     commands.push(Dispatch {
         kernel: &SEARCH,
-        buffers: &[&table, &resident.load.lo, &resident.load.hi, &found],
+        buffers: &[&table, &resident.load.planes.lo, &resident.load.planes.hi, &found],
         params: Params { count: queries.len() as u32, ..Params::default() },
         workgroups: queries.len() as u32,
         unit: 1,
@@ -198,7 +198,14 @@ fn walk_tiles(
     let mut commands = Commands::new(core);
     commands.push(Dispatch {
         kernel: &PREFIX,
-        buffers: &[&core.log_table, &walk_words, &rank_words, &resident.load.lo, &resident.load.hi, &records],
+        buffers: &[
+            &core.log_table,
+            &walk_words,
+            &rank_words,
+            &resident.load.planes.lo,
+            &resident.load.planes.hi,
+            &records,
+        ],
         params: Params {
             count: workgroups as u32,
             needs: if logs { NEEDS_LOGS } else { 0 },

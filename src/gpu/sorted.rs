@@ -1,12 +1,15 @@
 //! Segments sorted where each is best sorted, and their sums.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use rayon::prelude::*;
 
 use super::Core;
 use super::fault::Fault;
-use super::large::{self, Load};
-use super::layout::{Place, Room, loads, packs, places};
-use super::pack;
+use super::large::Load;
+use super::layout::{Bits, Place, Room, places};
+use super::portions::{self, Segment};
 use crate::backend::{TILE, words};
 use crate::cpu::tiles::Tiles;
 use crate::cpu::{self, reduce};
@@ -45,104 +48,76 @@ pub(super) fn sort<'k>(
     offsets: &'k [usize],
     needs: Needs,
 ) -> Result<Sorted<'k>, Fault> {
-    let places = places(keys, offsets, room);
-    let mut sums = vec![Sums::default(); places.len()];
-    pack_small(core, room, keys, offsets, &places, needs, &mut sums)?;
-    let resident = sort_large(core, room, keys, offsets, &places, needs, &mut sums)?;
-    sort_on_host(core, keys, offsets, &places, needs, &mut sums);
+    let mut sums = vec![Sums::default(); offsets.len().saturating_sub(1)];
+    let load = share_out(core, room, keys, offsets, &mut sums).sort(core, room, needs)?;
+    let resident = load.map(|load| Resident::new(load, sums.len()));
     let on_device =
         |segment: usize| resident.as_ref().is_some_and(|r| r.of_segment[segment] < r.of_segment[segment + 1]);
     let tiles = Tiles::of(offsets, TILE, |segment| !on_device(segment));
     Ok(Sorted { host: cpu::Sorted::new(keys, offsets, tiles), sums, resident })
 }
 
-/// What the device does not sort.
-fn sort_on_host(
-    core: &Core,
-    keys: &mut [Key],
-    offsets: &[usize],
-    places: &[Place],
-    needs: Needs,
-    sums: &mut [Sums],
-) {
-    let is_here = |segment: usize| places[segment] == Place::Host;
-    let mut count = 0;
-    for segment in (0..places.len()).filter(|&segment| is_here(segment)) {
-        let keys = &mut keys[offsets[segment]..offsets[segment + 1]];
-        count += keys.len() as u64;
-        keys.par_sort_unstable();
-    }
-    let tiles = Tiles::of(offsets, TILE, is_here);
-    for (segment, reduced) in reduce::reduce(keys, &tiles, needs).into_iter().enumerate() {
-        if is_here(segment) {
-            sums[segment] = reduced;
-        }
-    }
-    core.count(|counters| counters.host_keys += count);
+/// Segments by who sorts them. Those without keys are sorted.
+#[derive(Default)]
+struct Shares<'a> {
+    host: Vec<Segment<'a>>,
+    small: Vec<Segment<'a>>,
+    large: Vec<Segment<'a>>,
 }
 
-/// Small segments, as many at a time as the device holds.
-fn pack_small(
+fn share_out<'a>(
     core: &Core,
     room: &Room,
-    keys: &mut [Key],
+    keys: &'a mut [Key],
     offsets: &[usize],
-    places: &[Place],
-    needs: Needs,
-    sums: &mut [Sums],
-) -> Result<(), Fault> {
-    let small: Vec<usize> = (0..places.len()).filter(|&s| places[s] == Place::Packed).collect();
-    for portion in packs(&small, offsets, room) {
-        let segments = &small[portion];
-        let packed = pack::pack(core, keys, offsets, segments, needs)?;
-        put(keys, offsets, segments, &packed.keys);
-        for (&segment, &of_segment) in segments.iter().zip(&packed.sums) {
-            sums[segment] = of_segment;
-        }
-    }
-    Ok(())
-}
-
-/// Writes sorted segments to their places.
-fn put(keys: &mut [Key], offsets: &[usize], segments: &[usize], sorted: &[Key]) {
-    let mut rest = sorted;
-    for &segment in segments {
-        let to = &mut keys[offsets[segment]..offsets[segment + 1]];
-        let (head, tail) = rest.split_at(to.len());
-        to.copy_from_slice(head);
+    sums: &'a mut [Sums],
+) -> Shares<'a> {
+    let places = places(keys, offsets, room);
+    let mut shares = Shares::default();
+    let mut rest = keys;
+    for (index, (place, sums)) in places.into_iter().zip(sums).enumerate() {
+        let (keys, tail) = std::mem::take(&mut rest).split_at_mut(offsets[index + 1] - offsets[index]);
         rest = tail;
+        let (share, bits) = match place {
+            Place::Host if keys.is_empty() => continue,
+            Place::Host => (&mut shares.host, Bits::NONE),
+            Place::Packed(bits) => (&mut shares.small, bits),
+            Place::Large(bits) => (&mut shares.large, bits),
+        };
+        share.push(Segment { index, keys, bits, sums });
+    }
+    let host_keys: usize = shares.host.iter().map(|segment| segment.keys.len()).sum();
+    core.count(|counters| counters.host_keys += host_keys as u64);
+    shares
+}
+
+impl Shares<'_> {
+    /// Sorts and sums all of them, those of the host while the device works. What stays on the device is returned.
+    fn sort(self, core: &Core, room: &Room, needs: Needs) -> Result<Option<Load>, Fault> {
+        let Self { mut host, mut small, mut large } = self;
+        let mut on_device = || portions::sort(core, room, &mut small, &mut large, needs);
+        // Kernels that are timed have the machine for themselves.
+        if host.is_empty() || core.device.setup.timed {
+            let load = on_device()?;
+            sort_on_host(&mut host, needs);
+            return Ok(load);
+        }
+        thread::scope(|scope| {
+            // A thread of its own, for it mostly waits; those of the pool sort.
+            let device = scope.spawn(on_device);
+            sort_on_host(&mut host, needs);
+            device.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 }
 
-/// Large segments. Where they do not fit the device together, they come back sorted, load by load.
-fn sort_large(
-    core: &Core,
-    room: &Room,
-    keys: &mut [Key],
-    offsets: &[usize],
-    places: &[Place],
-    needs: Needs,
-    sums: &mut [Sums],
-) -> Result<Option<Resident>, Fault> {
-    let large: Vec<usize> = (0..places.len()).filter(|&s| matches!(places[s], Place::Large { .. })).collect();
-    let portions = loads(&large, offsets, room);
-    let is_whole = portions.len() == 1;
-    for portion in portions {
-        let segments = &large[portion];
-        let varying = segments.iter().fold(0, |bits, &segment| match places[segment] {
-            Place::Large { varying } => bits | varying,
-            Place::Host | Place::Packed => bits,
-        });
-        let load = large::sort(core, room, keys, offsets, segments, varying, needs)?;
-        for (tile, record) in load.tiles.iter().zip(load.records.chunks(words::RECORD)) {
-            sums[tile.segment].append(&words::sums(record, tile.length.into()));
-        }
-        if is_whole {
-            return Ok(Some(Resident::new(load, places.len())));
-        }
-        put(keys, offsets, segments, &load.fetch_keys(core)?);
-    }
-    Ok(None)
+/// What the device does not sort.
+fn sort_on_host(segments: &mut [Segment<'_>], needs: Needs) {
+    segments.par_iter_mut().for_each(|segment| {
+        segment.keys.par_sort_unstable();
+        let tiles = Tiles::new(&[0, segment.keys.len()]);
+        reduce::reduce(segment.keys, &tiles, needs).iter().for_each(|sums| segment.sums.append(sums));
+    });
 }
 
 impl Resident {
