@@ -33,4 +33,6 @@ mod random;
 mod reference;
 #[cfg(feature = "gpu")]
 mod shaders;
+#[cfg(feature = "gpu")]
+mod tint;
 mod walls;
