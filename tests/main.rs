@@ -28,6 +28,8 @@ mod gpu_faults;
 #[cfg(feature = "gpu")]
 mod gpu_kernels;
 mod invariance;
+#[cfg(feature = "gpu")]
+mod limits;
 mod oracles;
 mod random;
 mod reference;
