@@ -28,9 +28,13 @@ mod gpu_faults;
 #[cfg(feature = "gpu")]
 mod gpu_kernels;
 mod invariance;
+#[cfg(feature = "gpu")]
+mod limits;
 mod oracles;
 mod random;
 mod reference;
 #[cfg(feature = "gpu")]
 mod shaders;
+#[cfg(feature = "gpu")]
+mod tint;
 mod walls;

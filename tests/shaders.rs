@@ -11,18 +11,22 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 
 /// Digit widths to build a kernel with.
-fn widths(kernel: &Kernel) -> Vec<Option<u32>> {
+pub(crate) fn widths(kernel: &Kernel) -> Vec<Option<u32>> {
     if kernel.digits { vec![None, Some(8), Some(4)] } else { vec![None] }
 }
 
 fn parse(kernel: &Kernel) -> (Module, ModuleInfo) {
-    let source = kernel.source();
-    let module = naga::front::wgsl::parse_str(&source)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&source)));
+    valid(kernel.name, &kernel.source())
+}
+
+/// The module of a source that naga accepts.
+pub(crate) fn valid(name: &str, source: &str) -> (Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
     // No capability beyond the core: no 64-bit integers, no subgroups, no floats of other widths.
     let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(&module)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&source)));
+        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
     (module, info)
 }
 

@@ -71,6 +71,12 @@ impl Adapter {
     }
 }
 
+impl From<wgpu::Adapter> for Adapter {
+    fn from(inner: wgpu::Adapter) -> Self {
+        Self { info: inner.get_info(), inner }
+    }
+}
+
 /// Every adapter that can run the kernels, the fastest kind first. Loads the drivers, which takes a while.
 pub fn adapters() -> Vec<Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -80,7 +86,7 @@ pub fn adapters() -> Vec<Adapter> {
     let mut adapters: Vec<Adapter> = found
         .into_iter()
         .filter(|adapter| Setup::default().fits(&adapter.limits()))
-        .map(|inner| Adapter { info: inner.get_info(), inner })
+        .map(Adapter::from)
         .collect();
     adapters.sort_by_key(Adapter::rank);
     adapters
