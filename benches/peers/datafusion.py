@@ -1,4 +1,4 @@
-"""The metrics with DataFusion: SQL with window functions. Run with `python -P`: this file is named as the package is."""
+"""The metrics with DataFusion: SQL with window functions. Run with `python -P`: this file has the package's name."""
 
 import argparse
 

@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+FLOOR = ROOT / "benches/floor/target/release/floor"
 METRICS = "gini,hhi,shannon_entropy,top_10_share,nakamoto_1_2"
 PACKAGES = ["datafusion", "duckdb", "numpy", "polars", "pyarrow"]
 
@@ -43,7 +44,7 @@ class Input:
     encoding: str
     groups: int
     order: str
-    path: Path = field(default=None)
+    path: Path
 
     @property
     def name(self):
@@ -55,9 +56,9 @@ def arguments():
     parser.add_argument("--rows", type=int, default=2_000_000, help="of each input")
     parser.add_argument("--groups", type=int, default=20_000, help="of the inputs with many groups")
     parser.add_argument("--row-group-rows", type=int, default=122_880, help="of each input")
-    parser.add_argument("--runs", type=int, default=5, help="of each program on each input, after one that is not counted")
+    parser.add_argument("--runs", type=int, default=5, help="of each program on each input, after one not counted")
     parser.add_argument("--concentra", type=Path, default=ROOT / "target/release/concentra")
-    parser.add_argument("--floor", type=Path, default=ROOT / "benches/floor/target/release/floor")
+    parser.add_argument("--floor", type=Path, default=FLOOR, help="left out where it is missing")
     parser.add_argument("--machine", default=f"{os.cpu_count()}-core-{platform.machine()}", help="in the folder's name")
     parser.add_argument("--data", type=Path, help="keeps the inputs in this folder, for the next time")
     parser.add_argument("--output", type=Path, default=ROOT / "benches/runs", help="the folder of the record's folder")
@@ -76,7 +77,7 @@ def programs(args):
         package = "pyarrow.parquet" if family == "numpy" else family
         command = [*python, str(HERE / f"{family}.py"), *engine, "{input}", "{output}"]
         yield Program(family, variant, command, [*python, "-c", f"import {package}"])
-    for sort in ["rdst", "voracious", "rayon"]:
+    for sort in ["rdst", "voracious", "rayon"] if args.floor.exists() else []:
         command = [floor, "{input}", "--groups", "{groups}", "--sort", sort]
         yield Program("floor", sort, command, [floor, "--help"], answers=False)
 
@@ -209,9 +210,8 @@ Peak memory in MB:
 
 def main():
     args = arguments()
-    for binary in [args.concentra, args.floor]:
-        if not binary.exists():
-            sys.exit(f"{binary} is missing: see benches/README.md for how to build it")
+    if not args.concentra.exists():
+        sys.exit(f"{args.concentra} is missing: see benches/README.md for how to build it")
     date = datetime.date.today().isoformat()
     folder = args.output / f"{date}-{args.machine}"
     if (folder / "record.json").exists():
