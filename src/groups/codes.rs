@@ -25,7 +25,7 @@ impl Numbering {
     /// The number of each row's key, and the rows that are the first of a new number, in its order. The same columns
     /// in every call.
     pub(super) fn number(&mut self, columns: &[ArrayRef]) -> Result<(Vec<u32>, Vec<u32>)> {
-        let rows = columns.first().map_or(0, |column| column.len());
+        let rows = columns.first().map_or(0, Array::len);
         self.columns.resize_with(columns.len(), Numbered::default);
         let mut ids = vec![0; rows];
         let mut firsts = Vec::new();
