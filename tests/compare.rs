@@ -199,3 +199,29 @@ fn adapters_tell_what_they_moved() {
         }
     }
 }
+
+/// Real snapshots: one group, one a file, 467 of one file.
+#[cfg(feature = "gpu")]
+#[test]
+fn real_snapshots_are_equal_on_every_adapter() {
+    let Some(data) = crate::support::real_data("compare") else { return };
+    let adapters = crate::devices::tested();
+    // Whole names may have commas.
+    let names: Vec<&str> = adapters.iter().filter_map(|adapter| adapter.name().split(' ').next()).collect();
+    if names.is_empty() {
+        return;
+    }
+    let devices = format!("cpu,{}", names.join(","));
+    let mut inputs: Vec<_> =
+        fs::read_dir(data.join("holders")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    inputs.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+    assert_eq!(inputs.len(), 4);
+    inputs.extend([data.join("lp/balancer_weekly"), data.join("lp/balancer_by_token.parquet")]);
+    let shell = Shell::new();
+    for input in inputs {
+        let path = input.to_str().unwrap();
+        let told = shell.run_words(&["compare", path, "--runs", "1", "--devices", &devices]).ok().stdout;
+        let equal = told.lines().filter(|line| line.starts_with("equal: ")).count();
+        assert_eq!(equal, names.len(), "{path}: {told}");
+    }
+}

@@ -8,7 +8,7 @@ use concentra::metrics::{Extras, Kind, catalog};
 use concentra::options::{By, Options, Owners};
 use serde_json::{Map, Value as Json};
 
-use crate::support::{Table, Value, analyze, assert_value, options, pooled, real_data};
+use crate::support::{Table, Value, analyze_everywhere as analyze, assert_value, options, pooled, real_data};
 
 /// How an entry of the file comes about.
 #[derive(Clone, Copy)]

@@ -37,4 +37,6 @@ mod reference;
 mod shaders;
 #[cfg(feature = "gpu")]
 mod tint;
+#[cfg(feature = "gpu")]
+mod validation;
 mod walls;

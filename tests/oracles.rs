@@ -4,7 +4,7 @@ use std::f64::consts::LN_2;
 
 use concentra::options::{By, Options};
 
-use crate::support::{Folder, Table, analyze, options, pooled, texts, u64s};
+use crate::support::{Folder, Table, analyze_everywhere as analyze, options, pooled, texts, u64s};
 
 fn measure(amounts: &[u64]) -> Table {
     let folder = Folder::new();

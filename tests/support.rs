@@ -14,6 +14,8 @@ use concentra::analyze::Analysis;
 use concentra::ingest::Context;
 use concentra::metrics::{Extras, Kind, catalog};
 use concentra::moments::Fraction;
+#[cfg(feature = "gpu")]
+use concentra::options::Device;
 use concentra::options::{By, Options};
 use concentra::record::Recorder;
 use concentra::{Error, Result};
@@ -132,6 +134,28 @@ pub(crate) fn analyze(options: &Options) -> Table {
         Ok(analysis) => Table(analysis.results.table),
         Err(error) => panic!("{error} ({:?})", std::error::Error::source(&error)),
     }
+}
+
+/// The same, and with the same bits on every adapter but the slow ones.
+#[track_caller]
+pub(crate) fn analyze_everywhere(options: &Options) -> Table {
+    let expected = analyze(options);
+    #[cfg(feature = "gpu")]
+    for adapter in crate::devices::tested().iter().filter(|adapter| !crate::devices::is_slow(adapter)) {
+        let device = Device::Named(adapter.name().to_owned());
+        let found = analyze(&Options { device, require_gpu: true, ..options.clone() });
+        expected.assert_same(&found, &["backend", "adapter", "backend_note"], adapter.name());
+        for row in 0..found.rows() {
+            // Rows that the shaders leave to the CPU say why.
+            let on_device = found.text("adapter", row).as_deref() == Some(adapter.name());
+            assert!(
+                on_device
+                    || found.text("backend_note", row).is_some()
+                    || found.count("n_holders", row) == Some(0)
+            );
+        }
+    }
+    expected
 }
 
 /// The row that an error names.
