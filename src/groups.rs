@@ -1,7 +1,6 @@
 //! Rows to groups: dense ids, each group's unit and total, and its keys side by side.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use ruint::aliases::U256;
@@ -11,7 +10,7 @@ use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
 use crate::moments::Total;
 use crate::numbers::key::{self, Key};
-use crate::numbers::unit::{Span, Unit, of_double, power_of_ten};
+use crate::numbers::unit::{Span, Unit, key_of_double, of_double, power_of_ten};
 use crate::numbers::wide::U320;
 use crate::options::Owners;
 
@@ -204,57 +203,123 @@ pub fn gather(
     }
 }
 
-/// Each row to its group's part of the column: every chunk knows where its rows of a group begin.
+/// A chunk's keys side by side, group by group in the order of global ids.
+struct Grouped {
+    keys: Vec<Key>,
+    /// Local groups in that order, and where each one's keys start, and the end.
+    order: Vec<u32>,
+    offsets: Vec<usize>,
+    /// Of each group in that order.
+    totals: Vec<Total>,
+}
+
+/// Groups each chunk's rows, then brings each group's keys together: both in long runs, for memory in random order is
+/// what would take the time.
 fn scatter(chunks: Vec<Chunk>, groups: &Groups, files: &[InputFile]) -> Result<Column> {
-    let offsets = offsets(groups);
-    let mut next: Vec<usize> = offsets[..groups.keys.len()].to_vec();
-    let starts: Vec<Vec<usize>> = chunks
-        .iter()
-        .zip(&groups.of_task)
-        .map(|(chunk, global)| {
-            let advance = |(&id, counts): (&u32, &Counts)| {
-                let start = next[id as usize];
-                next[id as usize] += counts.holders as usize;
-                start
-            };
-            global.iter().zip(&chunk.groups.counts).map(advance).collect()
-        })
-        .collect();
-    // Each slot is written once, by one thread: relaxed stores are a safe parallel scatter.
-    let keys: Vec<AtomicU64> = (0..*offsets.last().unwrap_or(&0)).map(|_| AtomicU64::new(0)).collect();
-    let parts: Vec<Result<Vec<Total>>> = chunks
+    let grouped: Vec<Result<Grouped>> = chunks
         .into_par_iter()
-        .zip(starts)
         .zip(&groups.of_task)
-        .map(|((chunk, mut next), global)| {
-            let mut totals = vec![Total { amount: U320::ZERO, exact: true }; global.len()];
-            let units: Vec<Unit> = global.iter().map(|&id| groups.units[id as usize]).collect();
-            for part in &chunk.parts {
-                each(part, &units, |row, local, amount| {
-                    let (amount, whole) =
-                        amount.map_err(|problem| place_error(&chunk, part, row, files, problem))?;
-                    let (key, exact) = amount.key();
-                    if key == 0 {
-                        return Ok(());
-                    }
-                    keys[next[local]].store(key, Ordering::Relaxed);
-                    next[local] += 1;
-                    totals[local].amount += U320::from(amount.wide());
-                    totals[local].exact &= exact & whole;
-                    Ok(())
-                })?;
-            }
-            Ok(totals)
-        })
+        .map(|(chunk, global)| group(&chunk, global, groups, files))
         .collect();
+    // The error told is that of the first chunk.
+    let mut grouped = grouped.into_iter().collect::<Result<Vec<Grouped>>>()?;
     let mut totals = vec![Total { amount: U320::ZERO, exact: true }; groups.keys.len()];
-    for (part, global) in parts.into_iter().zip(&groups.of_task) {
-        for (total, &id) in part?.into_iter().zip(global) {
-            totals[id as usize].amount += total.amount;
-            totals[id as usize].exact &= total.exact;
+    let mut runs: Vec<(u32, u32, u32)> = Vec::new();
+    for (c, (chunk, global)) in grouped.iter().zip(&groups.of_task).enumerate() {
+        for (at, &local) in chunk.order.iter().enumerate() {
+            let id = global[local as usize];
+            totals[id as usize].amount += chunk.totals[at].amount;
+            totals[id as usize].exact &= chunk.totals[at].exact;
+            runs.push((id, c as u32, at as u32));
         }
     }
-    Ok(Column { keys: keys.into_iter().map(AtomicU64::into_inner).collect(), offsets, totals })
+    let offsets = offsets(groups);
+    if grouped.len() == 1 {
+        return Ok(Column { keys: std::mem::take(&mut grouped[0].keys), offsets, totals });
+    }
+    runs.par_sort_unstable();
+    let mut keys: Vec<Key> = vec![0; offsets[groups.keys.len()]];
+    let mut rest = &mut keys[..];
+    let pieces: Vec<(&mut [Key], &[Key])> = runs
+        .iter()
+        .map(|&(_, c, at)| {
+            let Grouped { keys, offsets, .. } = &grouped[c as usize];
+            let run = &keys[offsets[at as usize]..offsets[at as usize + 1]];
+            let (piece, tail) = std::mem::take(&mut rest).split_at_mut(run.len());
+            rest = tail;
+            (piece, run)
+        })
+        .collect();
+    pieces.into_par_iter().for_each(|(piece, run)| piece.copy_from_slice(run));
+    Ok(Column { keys, offsets, totals })
+}
+
+/// One chunk's rows by group. Totals are the values of keys, and what keys leave out of the amounts.
+fn group(chunk: &Chunk, global: &[u32], groups: &Groups, files: &[InputFile]) -> Result<Grouped> {
+    let units: Vec<Unit> = global.iter().map(|&id| groups.units[id as usize]).collect();
+    let mut order: Vec<u32> = (0..global.len() as u32).collect();
+    order.sort_unstable_by_key(|&local| global[local as usize]);
+    let mut offsets = vec![0];
+    let mut next = vec![0; global.len()];
+    let mut end = 0;
+    for &local in &order {
+        next[local as usize] = end;
+        end += chunk.groups.counts[local as usize].holders as usize;
+        offsets.push(end);
+    }
+    let mut keys: Vec<Key> = vec![0; end];
+    let mut put = |local: usize, key: Key| {
+        keys[next[local]] = key;
+        next[local] += 1;
+    };
+    let mut left = vec![Left::default(); global.len()];
+    for part in &chunk.parts {
+        let rows = part.ids.iter().enumerate().filter(|(_, id)| **id != DROPPED);
+        for (row, local) in rows.map(|(row, &id)| (row, id as usize)) {
+            if let (Values::Double(values), Unit::Binary(unit)) = (&part.amounts.values, units[local])
+                && let Some(key) = (values[row] > 0.0).then(|| key_of_double(values[row], unit)).flatten()
+            {
+                put(local, key);
+                continue;
+            }
+            let (amount, whole) = amount_of(&part.amounts, row, units[local])
+                .map_err(|problem| place_error(chunk, part, row, files, problem))?;
+            let (key, exact) = amount.key();
+            if key != 0 {
+                put(local, key);
+                if !(exact & whole) {
+                    left[local].add(amount, key);
+                }
+            }
+        }
+    }
+    let totals = order.iter().zip(offsets.windows(2)).map(|(&local, run)| {
+        let left = &left[local as usize];
+        let amount = key::sum(&keys[run[0]..run[1]]) + U320::from(left.narrow) + left.wide;
+        Total { amount, exact: !left.some }
+    });
+    let totals = totals.collect();
+    Ok(Grouped { keys, order, offsets, totals })
+}
+
+/// What keys leave out of their amounts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Left {
+    /// Of amounts below 2^128: less than 2^72 each, and of fewer than 2^32 rows.
+    narrow: u128,
+    wide: U320,
+    /// Whether anything was left out, here or of a double below its unit.
+    some: bool,
+}
+
+impl Left {
+    fn add(&mut self, amount: Exact, key: Key) {
+        self.some = true;
+        match amount {
+            Exact::Narrow(amount) => self.narrow += amount - key::value(key).to::<u128>(),
+            Exact::Wide(amount) => self.wide += U320::from(amount - key::value(key)),
+        }
+    }
 }
 
 /// Where each group's holders begin, and the end.

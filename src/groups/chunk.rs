@@ -7,11 +7,11 @@ use hashbrown::HashMap;
 use super::Counts;
 use super::codes::Numbering;
 use super::schema::{GroupSchema, projected};
-use crate::columns::{self, Amounts, Values, owner};
+use crate::columns::{self, Amounts, Scales, Values, owner};
 use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
 use crate::input::roles::Roles;
-use crate::numbers::unit::Span;
+use crate::numbers::unit::{Span, bits_of_double};
 use crate::options::{Negatives, Options, Owners};
 
 /// The local group of a row that is counted but holds nothing.
@@ -67,6 +67,26 @@ pub struct LocalGroups {
     pub spans: Vec<Span>,
     /// Of each group, the zeros that count as holders.
     pub zeros: Vec<u64>,
+    tallies: Vec<Tally>,
+    decimals: Decimals,
+}
+
+/// What every row changes: groups are met in any order, so it is small enough for many to stay in cache.
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    /// Rows that have an amount.
+    rows: u32,
+    /// The lowest bit and the highest of doubles.
+    bits: (i16, i16),
+}
+
+/// Decimals of exact amounts: nearly always the same in all rows, which then need not be asked one by one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Decimals {
+    #[default]
+    Unknown,
+    Same(u8),
+    ByRow,
 }
 
 impl LocalGroups {
@@ -85,6 +105,7 @@ impl LocalGroups {
         self.counts.push(Counts::default());
         self.spans.push(Span::default());
         self.zeros.push(0);
+        self.tallies.push(Tally { rows: 0, bits: (i16::MAX, i16::MIN) });
         id
     }
 }
@@ -155,6 +176,7 @@ pub fn read(
         chunk.parts.push(part);
         first_row += rows as u64;
     }
+    chunk.groups.finish(owner.is_some());
     Ok(chunk)
 }
 
@@ -179,43 +201,110 @@ fn decode(
 impl LocalGroups {
     /// Counts a part's rows by what becomes of them, and drops those that hold nothing.
     fn count(&mut self, part: &mut Part) {
-        let mut negative = part.amounts.negative.iter().peekable();
-        let nulls = part.amounts.nulls.as_ref();
+        self.drop_unknown(part);
+        let Part { ids, amounts, owners, .. } = part;
         // Among owners that will be merged, a zero is a row like any other.
-        let keep_zeros = part.owners.is_some();
-        for (row, id) in part.ids.iter_mut().enumerate() {
-            let group = *id as usize;
-            let counts = &mut self.counts[group];
-            counts.rows += 1;
-            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                counts.null += 1;
-                *id = DROPPED;
-            } else if negative.next_if(|&&at| at as usize == row).is_some() {
-                counts.negative += 1;
-                *id = DROPPED;
-            } else {
-                let span = span(&part.amounts, row);
-                if span.is_none() && !keep_zeros {
-                    counts.zero += 1;
-                    *id = DROPPED;
-                } else {
-                    counts.holders += 1;
-                    self.zeros[group] += u64::from(span.is_none());
+        let keep_zeros = owners.is_some();
+        match &amounts.values {
+            Values::Short(values) => {
+                self.tally_exact(ids, &amounts.scales, keep_zeros, |row| values[row] != 0);
+            }
+            Values::Narrow(values) => {
+                self.tally_exact(ids, &amounts.scales, keep_zeros, |row| values[row] != 0);
+            }
+            Values::Wide(values) => {
+                self.tally_exact(ids, &amounts.scales, keep_zeros, |row| !values[row].is_zero());
+            }
+            Values::Double(values) => self.tally(ids, keep_zeros, |tally, row| {
+                let holds = values[row] > 0.0;
+                if holds {
+                    let (low, high) = bits_of_double(values[row]);
+                    let (lowest, highest) = tally.bits;
+                    tally.bits = (lowest.min(low as i16), highest.max(high as i16));
                 }
-                self.spans[group].merge(span.unwrap_or_default());
+                holds
+            }),
+        }
+    }
+
+    /// Drops rows without an amount and negative ones.
+    fn drop_unknown(&mut self, part: &mut Part) {
+        if let Some(nulls) = part.amounts.nulls.as_ref().filter(|nulls| nulls.null_count() > 0) {
+            for (_, id) in part.ids.iter_mut().enumerate().filter(|(row, _)| nulls.is_null(*row)) {
+                self.counts[*id as usize].null += 1;
+                *id = DROPPED;
+            }
+        }
+        for &row in &part.amounts.negative {
+            let id = &mut part.ids[row as usize];
+            self.counts[*id as usize].negative += 1;
+            *id = DROPPED;
+        }
+    }
+
+    /// Counts rows with an amount; `holds` says whether it is more than zero.
+    fn tally(&mut self, ids: &mut [u32], keep_zeros: bool, holds: impl Fn(&mut Tally, usize) -> bool) {
+        for (row, id) in ids.iter_mut().enumerate().filter(|(_, id)| **id != DROPPED) {
+            let tally = &mut self.tallies[*id as usize];
+            tally.rows += 1;
+            if !holds(tally, row) {
+                self.zeros[*id as usize] += 1;
+                if !keep_zeros {
+                    *id = DROPPED;
+                }
             }
         }
     }
-}
 
-/// What a row's amount asks of its group's unit; `None` for zero.
-#[inline]
-fn span(amounts: &Amounts, row: usize) -> Option<Span> {
-    let zero = match &amounts.values {
-        Values::Short(values) => values[row] == 0,
-        Values::Narrow(values) => values[row] == 0,
-        Values::Wide(values) => values[row].is_zero(),
-        Values::Double(values) => return (values[row] > 0.0).then(|| Span::of_double(values[row])),
-    };
-    (!zero).then(|| Span::of_decimals(amounts.scales.at(row)))
+    /// The same of amounts with decimals.
+    fn tally_exact(
+        &mut self,
+        ids: &mut [u32],
+        scales: &Scales,
+        keep_zeros: bool,
+        holds: impl Fn(usize) -> bool,
+    ) {
+        match (self.decimals, scales) {
+            (Decimals::Unknown, Scales::Same(scale)) => self.decimals = Decimals::Same(*scale),
+            (Decimals::Same(known), Scales::Same(scale)) if known == *scale => {}
+            _ => {
+                self.spread_decimals();
+                self.decimals = Decimals::ByRow;
+                for (row, &id) in ids.iter().enumerate().filter(|&(row, &id)| id != DROPPED && holds(row)) {
+                    self.spans[id as usize].merge(Span::of_decimals(scales.at(row)));
+                }
+            }
+        }
+        self.tally(ids, keep_zeros, |_, row| holds(row));
+    }
+
+    /// Tells every group that holds something the decimals of all rows so far.
+    fn spread_decimals(&mut self) {
+        if let Decimals::Same(scale) = self.decimals {
+            for ((span, tally), zeros) in self.spans.iter_mut().zip(&self.tallies).zip(&self.zeros) {
+                if u64::from(tally.rows) > *zeros {
+                    span.merge(Span::of_decimals(scale));
+                }
+            }
+        }
+    }
+
+    /// Counts and spans once all rows are counted.
+    fn finish(&mut self, keep_zeros: bool) {
+        self.spread_decimals();
+        let groups = self.counts.iter_mut().zip(&mut self.spans).zip(&mut self.zeros).zip(&self.tallies);
+        for (((counts, span), zeros), tally) in groups {
+            let (low, high) = tally.bits;
+            if low <= high {
+                span.merge(Span { decimals: None, bits: Some((low.into(), high.into())) });
+            }
+            let rows = u64::from(tally.rows);
+            counts.rows = rows + counts.null + counts.negative;
+            counts.holders = rows;
+            if !keep_zeros {
+                counts.zero = std::mem::take(zeros);
+                counts.holders -= counts.zero;
+            }
+        }
+    }
 }

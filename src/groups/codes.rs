@@ -19,6 +19,36 @@ struct Numbered {
     coder: Coder,
     /// By the number of the columns before, whether this one is null, and its code.
     numbers: HashMap<(u32, bool, u64), u32>,
+    /// The numbers of small codes where the columns before are all alike: most inputs have one column that varies.
+    direct: Vec<u32>,
+    /// How many numbers are given.
+    given: u32,
+}
+
+/// Codes below this may have their numbers in a plain table.
+const SMALL: u64 = 1 << 18;
+
+impl Numbered {
+    /// The number of a key, and whether it is new.
+    #[inline]
+    fn number(&mut self, key: (u32, bool, u64)) -> (u32, bool) {
+        let next = self.given;
+        let known = match key {
+            (0, false, code) if code < SMALL => {
+                if self.direct.len() <= code as usize {
+                    self.direct.resize(code as usize + 1, u32::MAX);
+                }
+                &mut self.direct[code as usize]
+            }
+            _ => self.numbers.entry(key).or_insert(u32::MAX),
+        };
+        let is_new = *known == u32::MAX;
+        if is_new {
+            *known = next;
+            self.given += 1;
+        }
+        (*known, is_new)
+    }
 }
 
 impl Numbering {
@@ -41,11 +71,10 @@ impl Numbering {
                 *id = match last {
                     (same, Some(id)) if same == key => id,
                     _ => {
-                        let next = numbered.numbers.len() as u32;
-                        let id = *numbered.numbers.entry(key).or_insert_with(|| {
+                        let (id, is_new) = numbered.number(key);
+                        if is_new {
                             firsts.push(row as u32);
-                            next
-                        });
+                        }
                         last = (key, Some(id));
                         id
                     }

@@ -6,6 +6,8 @@
 
 use ruint::aliases::U256;
 
+use super::wide::U320;
+
 /// A sortable float. Zero is the key of zero; zero amounts are no holders, so kernels never meet it.
 pub type Key = u64;
 
@@ -52,10 +54,36 @@ pub fn of(a: U256) -> (Key, bool) {
     (((e as u64) << MANTISSA_BITS) | m, a.trailing_zeros() >= e)
 }
 
+/// The key of `m·2^shift`, which holds it exactly; `m` is below 2^56 and not zero, the product below 2^256.
+#[inline]
+pub const fn of_shifted(m: u64, shift: u32) -> Key {
+    let bits = 64 - m.leading_zeros() + shift;
+    if bits <= MANTISSA_BITS {
+        return m << shift;
+    }
+    ((bits - MANTISSA_BITS) as u64) << MANTISSA_BITS | m << (MANTISSA_BITS - (bits - shift))
+}
+
 /// The value `m·2^e` that a key stands for.
 #[inline]
 pub fn value(key: Key) -> U256 {
     U256::from(mantissa(key)) << exponent(key) as usize
+}
+
+/// `Σv` of keys in any order.
+pub fn sum(keys: &[Key]) -> U320 {
+    // Nearly all values are below 2^128, and a carry is counted in a word.
+    let (mut low, mut carries, mut wide) = (0u128, 0u64, U320::ZERO);
+    for &key in keys {
+        if exponent(key) <= 128 - MANTISSA_BITS {
+            let (sum, carry) = low.overflowing_add(u128::from(mantissa(key)) << exponent(key));
+            low = sum;
+            carries += u64::from(carry);
+        } else {
+            wide += U320::from(value(key));
+        }
+    }
+    wide + U320::from_limbs([low as u64, (low >> 64) as u64, carries, 0, 0])
 }
 
 #[cfg(test)]
@@ -78,6 +106,13 @@ mod tests {
             if a <= b { prop_assert!(ka <= kb) }
             if ka < kb { prop_assert!(a < b) }
             prop_assert_eq!(ka.cmp(&kb), value(ka).cmp(&value(kb)));
+        }
+
+        #[test]
+        fn sums_are_those_of_values(amounts in prop::collection::vec(amount(), 0..40)) {
+            let keys: Vec<Key> = amounts.into_iter().map(|a| of(a).0).collect();
+            let expected = keys.iter().fold(U320::ZERO, |sum, &key| sum + U320::from(value(key)));
+            prop_assert_eq!(sum(&keys), expected);
         }
 
         #[test]

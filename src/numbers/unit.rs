@@ -3,6 +3,7 @@
 use num_bigint::BigUint;
 use ruint::aliases::U256;
 
+use super::key::{self, Key};
 use super::wide::{U320, U384, ratio, to_f64};
 
 /// The worth of 1 in a group's exact amounts.
@@ -29,11 +30,19 @@ pub fn power_of_ten(k: u8) -> Option<U256> {
 }
 
 /// A positive finite double as `m·2^x`, `m` odd.
+#[inline]
 fn dyadic(d: f64) -> (u64, i32) {
     let bits = d.to_bits();
     let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52) as i32 & 0x7ff);
     let (m, x) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
     (m >> m.trailing_zeros(), x + m.trailing_zeros() as i32)
+}
+
+/// The lowest bit set of a positive finite double and the highest, as powers of two: from −1074 to 1023.
+#[inline]
+pub fn bits_of_double(d: f64) -> (i32, i32) {
+    let (m, x) = dyadic(d);
+    (x, x + 63 - m.leading_zeros() as i32)
 }
 
 /// What a group's amounts ask of its unit. Merging is commutative, so neither row nor file order matters.
@@ -53,8 +62,7 @@ impl Span {
 
     /// The span of one positive finite double.
     pub fn of_double(d: f64) -> Self {
-        let (m, x) = dyadic(d);
-        Self { decimals: None, bits: Some((x, x + 63 - m.leading_zeros() as i32)) }
+        Self { decimals: None, bits: Some(bits_of_double(d)) }
     }
 
     /// Takes in another part of the group.
@@ -84,6 +92,13 @@ pub fn of_double(d: f64, unit: i32) -> (U256, bool) {
         return (U256::from(m) << (x - unit) as usize, true);
     }
     (U256::from(m.checked_shr((unit - x) as u32).unwrap_or(0)), false)
+}
+
+/// The key of a positive double in units of `2^unit`; `None` where the unit cuts bits off.
+#[inline]
+pub fn key_of_double(d: f64, unit: i32) -> Option<Key> {
+    let (m, x) = dyadic(d);
+    (x >= unit).then(|| key::of_shifted(m, (x - unit) as u32))
 }
 
 impl Unit {
@@ -201,6 +216,15 @@ mod tests {
             prop_assert!(exact);
             prop_assert_eq!(unit.plain(&U320::from(a), 0).parse::<f64>().unwrap(), d);
             prop_assert_eq!(unit.quotient(&U320::from(a), 1, 0), Some(d));
+        }
+
+        #[test]
+        fn keys_of_doubles_are_those_of_their_amounts(d in 1e-9f64..1e30, down in 0i32..130) {
+            let unit = Span::of_double(d).unit().unwrap().log2();
+            let (a, _) = of_double(d, unit - down);
+            prop_assert_eq!(key_of_double(d, unit - down), Some(key::of(a).0));
+            prop_assert!(key::of(a).1);
+            prop_assert_eq!(key_of_double(d, unit + 1), None);
         }
 
         #[test]
