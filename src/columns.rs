@@ -43,6 +43,18 @@ pub enum Values {
     Double(Vec<f64>),
 }
 
+impl Values {
+    /// Whether a row's amount is zero.
+    pub fn is_zero(&self, row: usize) -> bool {
+        match self {
+            Self::Short(values) => values[row] == 0,
+            Self::Narrow(values) => values[row] == 0,
+            Self::Wide(values) => values[row].is_zero(),
+            Self::Double(values) => values[row] == 0.0,
+        }
+    }
+}
+
 /// Decimals after the point of each amount, trailing zeros ignored where it is text.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Scales {
@@ -81,6 +93,20 @@ impl BadCell {
 
     fn negative(row: usize, shown: impl std::fmt::Display) -> Self {
         Self::new(row, format!("the amount {shown} is negative"), "drop such rows with --negatives drop")
+    }
+}
+
+/// The decimals of all amounts of a type, where the type alone tells.
+pub fn decimals(data_type: &DataType) -> Option<u8> {
+    use DataType as T;
+    match data_type {
+        T::Dictionary(_, values) => decimals(values),
+        T::Decimal32(_, scale)
+        | T::Decimal64(_, scale)
+        | T::Decimal128(_, scale)
+        | T::Decimal256(_, scale) => Some(u8::try_from(*scale).unwrap_or(0)),
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Some(0),
+        other => other.is_integer().then_some(0),
     }
 }
 

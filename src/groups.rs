@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
 use ruint::aliases::U256;
 
 use crate::columns::{Amounts, Values};
@@ -10,16 +9,20 @@ use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
 use crate::moments::Total;
 use crate::numbers::key::{self, Key};
-use crate::numbers::unit::{Span, Unit, key_of_double, of_double, power_of_ten};
-use crate::numbers::wide::U320;
+use crate::numbers::unit::{Span, Unit, of_double, power_of_ten};
 use crate::options::Owners;
 
 pub mod chunk;
 mod codes;
 pub mod merge;
+pub mod registry;
+mod scatter;
 pub mod schema;
+pub mod worker;
 
-use chunk::{Chunk, DROPPED, Part};
+use chunk::{Chunk, Part};
+use registry::Registry;
+use worker::{Distinct, Workers};
 
 /// How many rows of a group went where, in the words of the result's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,35 +61,43 @@ pub struct Groups {
     pub counts: Vec<Counts>,
     /// Of each group.
     pub units: Vec<Unit>,
-    /// For each task, the global id of each of its local groups.
-    pub of_task: Vec<Vec<u32>>,
     /// Groups of doubles with bits below their unit.
     pub cut: Vec<u32>,
+    /// The group of each number of the registry.
+    pub ranks: Vec<u32>,
+    /// For each task, the registry's numbers of its groups.
+    pub of_task: Vec<Distinct>,
 }
 
-/// Gives every local group of the chunks its global id, by the order of keys, so that neither tasks nor their order
-/// show.
-pub fn unite(chunks: &[Chunk], schema: &schema::GroupSchema) -> Result<Groups> {
-    let mut keys: Vec<&[u8]> = chunks.iter().flat_map(|c| c.groups.keys().map(|key| &**key)).collect();
-    keys.par_sort_unstable();
-    keys.dedup();
-    let ids: HashMap<&[u8], u32> = keys.iter().enumerate().map(|(id, &key)| (key, id as u32)).collect();
+/// Puts groups in the order of their keys, so that neither tasks nor their order show, and finds their units. Zeros
+/// are no holders unless they are to be `kept`.
+pub fn unite(
+    registry: &Registry,
+    workers: &mut Workers,
+    of_task: Vec<Distinct>,
+    schema: &schema::GroupSchema,
+    keep_zeros: bool,
+) -> Result<Groups> {
+    let (keys, ranks) = registry.ranked();
     let mut counts = vec![Counts::default(); keys.len()];
     let mut spans = vec![Span::default(); keys.len()];
-    let of_task = chunks
-        .iter()
-        .map(|chunk| {
-            let global: Vec<u32> = chunk.groups.keys().map(|key| ids[&**key]).collect();
-            for (local, &id) in global.iter().enumerate() {
-                counts[id as usize].add(&chunk.groups.counts[local]);
-                spans[id as usize].merge(chunk.groups.spans[local]);
-            }
-            global
-        })
-        .collect();
+    for worker in workers.all() {
+        worker.met.settle();
+        for ((met, span), &rank) in worker.met.groups.iter().zip(&ranks) {
+            counts[rank as usize].add(met);
+            spans[rank as usize].merge(*span);
+        }
+    }
+    for counts in &mut counts {
+        counts.holders = counts.rows;
+        counts.rows += counts.null + counts.negative;
+        if !keep_zeros {
+            counts.holders -= counts.zero;
+        }
+    }
     let units = spans.iter().enumerate().map(|(id, span)| {
         span.unit().ok_or_else(|| Error::Group {
-            group: schema.show(keys[id]),
+            group: schema.show(&keys[id]),
             problem: "its rows are doubles in one file and exact amounts in another, which share no unit"
                 .into(),
             remedy: "choose columns of one kind with --amount, or keep the files apart".into(),
@@ -98,12 +109,12 @@ pub fn unite(chunks: &[Chunk], schema: &schema::GroupSchema) -> Result<Groups> {
     // The widths of sums are made for as many.
     if let Some(id) = counts.iter().position(|counts| counts.holders > 1 << 32) {
         return Err(Error::Group {
-            group: schema.show(keys[id]),
+            group: schema.show(&keys[id]),
             problem: "it has more than 2^32 holders".into(),
             remedy: "split it".into(),
         });
     }
-    Ok(Groups { keys: keys.into_iter().map(Box::from).collect(), counts, units, of_task, cut })
+    Ok(Groups { keys, counts, units, cut, ranks, of_task })
 }
 
 /// An exact amount in its group's unit.
@@ -185,139 +196,21 @@ pub struct Column {
 pub fn gather(
     mut chunks: Vec<Chunk>,
     groups: &mut Groups,
+    workers: Workers,
     owners: Owners,
     files: &[InputFile],
 ) -> Result<Column> {
     match owners {
-        Owners::Trust => scatter(chunks, groups, files),
+        Owners::Trust => scatter::scatter(chunks, groups, workers, files),
         Owners::Check => {
             merge::check(&chunks, groups, files)?;
             merge::drop_zeros(groups, &mut chunks);
-            scatter(chunks, groups, files)
+            scatter::scatter(chunks, groups, workers, files)
         }
         Owners::Merge => {
             let merged = merge::merge(&chunks, groups, files, |_| true)?;
             drop(chunks);
             Ok(merge::column(merged, groups))
-        }
-    }
-}
-
-/// A chunk's keys side by side, group by group in the order of global ids.
-struct Grouped {
-    keys: Vec<Key>,
-    /// Local groups in that order, and where each one's keys start, and the end.
-    order: Vec<u32>,
-    offsets: Vec<usize>,
-    /// Of each group in that order.
-    totals: Vec<Total>,
-}
-
-/// Groups each chunk's rows, then brings each group's keys together: both in long runs, for memory in random order is
-/// what would take the time.
-fn scatter(chunks: Vec<Chunk>, groups: &Groups, files: &[InputFile]) -> Result<Column> {
-    let grouped: Vec<Result<Grouped>> = chunks
-        .into_par_iter()
-        .zip(&groups.of_task)
-        .map(|(chunk, global)| group(&chunk, global, groups, files))
-        .collect();
-    // The error told is that of the first chunk.
-    let mut grouped = grouped.into_iter().collect::<Result<Vec<Grouped>>>()?;
-    let mut totals = vec![Total { amount: U320::ZERO, exact: true }; groups.keys.len()];
-    let mut runs: Vec<(u32, u32, u32)> = Vec::new();
-    for (c, (chunk, global)) in grouped.iter().zip(&groups.of_task).enumerate() {
-        for (at, &local) in chunk.order.iter().enumerate() {
-            let id = global[local as usize];
-            totals[id as usize].amount += chunk.totals[at].amount;
-            totals[id as usize].exact &= chunk.totals[at].exact;
-            runs.push((id, c as u32, at as u32));
-        }
-    }
-    let offsets = offsets(groups);
-    if grouped.len() == 1 {
-        return Ok(Column { keys: std::mem::take(&mut grouped[0].keys), offsets, totals });
-    }
-    runs.par_sort_unstable();
-    let mut keys: Vec<Key> = vec![0; offsets[groups.keys.len()]];
-    let mut rest = &mut keys[..];
-    let pieces: Vec<(&mut [Key], &[Key])> = runs
-        .iter()
-        .map(|&(_, c, at)| {
-            let Grouped { keys, offsets, .. } = &grouped[c as usize];
-            let run = &keys[offsets[at as usize]..offsets[at as usize + 1]];
-            let (piece, tail) = std::mem::take(&mut rest).split_at_mut(run.len());
-            rest = tail;
-            (piece, run)
-        })
-        .collect();
-    pieces.into_par_iter().for_each(|(piece, run)| piece.copy_from_slice(run));
-    Ok(Column { keys, offsets, totals })
-}
-
-/// One chunk's rows by group. Totals are the values of keys, and what keys leave out of the amounts.
-fn group(chunk: &Chunk, global: &[u32], groups: &Groups, files: &[InputFile]) -> Result<Grouped> {
-    let units: Vec<Unit> = global.iter().map(|&id| groups.units[id as usize]).collect();
-    let mut order: Vec<u32> = (0..global.len() as u32).collect();
-    order.sort_unstable_by_key(|&local| global[local as usize]);
-    let mut offsets = vec![0];
-    let mut next = vec![0; global.len()];
-    let mut end = 0;
-    for &local in &order {
-        next[local as usize] = end;
-        end += chunk.groups.counts[local as usize].holders as usize;
-        offsets.push(end);
-    }
-    let mut keys: Vec<Key> = vec![0; end];
-    let mut put = |local: usize, key: Key| {
-        keys[next[local]] = key;
-        next[local] += 1;
-    };
-    let mut left = vec![Left::default(); global.len()];
-    for part in &chunk.parts {
-        let rows = part.ids.iter().enumerate().filter(|(_, id)| **id != DROPPED);
-        for (row, local) in rows.map(|(row, &id)| (row, id as usize)) {
-            if let (Values::Double(values), Unit::Binary(unit)) = (&part.amounts.values, units[local])
-                && let Some(key) = (values[row] > 0.0).then(|| key_of_double(values[row], unit)).flatten()
-            {
-                put(local, key);
-                continue;
-            }
-            let (amount, whole) = amount_of(&part.amounts, row, units[local])
-                .map_err(|problem| place_error(chunk, part, row, files, problem))?;
-            let (key, exact) = amount.key();
-            if key != 0 {
-                put(local, key);
-                if !(exact & whole) {
-                    left[local].add(amount, key);
-                }
-            }
-        }
-    }
-    let totals = order.iter().zip(offsets.windows(2)).map(|(&local, run)| {
-        let left = &left[local as usize];
-        let amount = key::sum(&keys[run[0]..run[1]]) + U320::from(left.narrow) + left.wide;
-        Total { amount, exact: !left.some }
-    });
-    let totals = totals.collect();
-    Ok(Grouped { keys, order, offsets, totals })
-}
-
-/// What keys leave out of their amounts.
-#[derive(Debug, Clone, Copy, Default)]
-struct Left {
-    /// Of amounts below 2^128: less than 2^72 each, and of fewer than 2^32 rows.
-    narrow: u128,
-    wide: U320,
-    /// Whether anything was left out, here or of a double below its unit.
-    some: bool,
-}
-
-impl Left {
-    fn add(&mut self, amount: Exact, key: Key) {
-        self.some = true;
-        match amount {
-            Exact::Narrow(amount) => self.narrow += amount - key::value(key).to::<u128>(),
-            Exact::Wide(amount) => self.wide += U320::from(amount - key::value(key)),
         }
     }
 }
@@ -331,20 +224,6 @@ fn offsets(groups: &Groups) -> Vec<usize> {
         end
     }));
     offsets
-}
-
-/// Calls `f` with every kept row of a part, its local group and its amount.
-fn each<E>(
-    part: &Part,
-    units: &[Unit],
-    mut f: impl FnMut(usize, usize, Result<(Exact, bool), &'static str>) -> Result<(), E>,
-) -> Result<(), E> {
-    for (row, &id) in part.ids.iter().enumerate() {
-        if id != DROPPED {
-            f(row, id as usize, amount_of(&part.amounts, row, units[id as usize]))?;
-        }
-    }
-    Ok(())
 }
 
 /// The exact amounts of the wanted groups' holders, for what only they decide.
@@ -366,14 +245,16 @@ pub fn exact_amounts(
         }
         return Ok(exact);
     }
-    for (chunk, global) in chunks.iter().zip(&groups.of_task) {
-        let units: Vec<Unit> = global.iter().map(|&id| groups.units[id as usize]).collect();
+    for chunk in chunks {
         for part in &chunk.parts {
-            each(part, &units, |row, local, amount| {
-                let id = global[local];
-                let (amount, _) = amount.map_err(|problem| place_error(chunk, part, row, files, problem))?;
-                if wanted[id as usize] && !amount.wide().is_zero() {
-                    exact.entry(id).or_default().push(amount.wide());
+            part.ids.try_each(part.rows, |row, number| {
+                let id = groups.ranks[number as usize];
+                if wanted[id as usize] {
+                    let (amount, _) = amount_of(part.amounts(), row, groups.units[id as usize])
+                        .map_err(|problem| place_error(chunk, part, row, files, problem))?;
+                    if !amount.wide().is_zero() {
+                        exact.entry(id).or_default().push(amount.wide());
+                    }
                 }
                 Ok::<(), Error>(())
             })?;

@@ -5,16 +5,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use crate::columns;
 use crate::engine::{self, Measured};
 use crate::error::{Error, Result};
-use crate::groups::chunk::{self, Chunk, Task};
+use crate::groups::chunk::{self, Chunk, Reading, Task};
+use crate::groups::registry::Registry;
 use crate::groups::schema::GroupSchema;
+use crate::groups::worker::{Distinct, Workers};
 use crate::groups::{self, Column, Groups};
 use crate::input::file::InputFile;
 use crate::input::roles::{self, Encoding, KeyColumn, KeySource, Roles};
 use crate::input::{Source, discover};
 use crate::numbers::wide::U320;
-use crate::options::{Options, Snapshot};
+use crate::options::{Options, Owners, Snapshot};
 use crate::progress::Progress;
 use crate::record::{Recorder, Stage};
 use crate::results;
@@ -47,6 +50,7 @@ pub struct Gathered {
     /// Their keys and totals.
     pub column: Column,
     tasks: Vec<Task>,
+    registry: Registry,
 }
 
 impl Ingest {
@@ -70,12 +74,27 @@ impl Ingest {
     pub fn gather(&self, options: &Options, context: &Context<'_>) -> Result<Gathered> {
         let tasks = self.tasks();
         context.progress.start("reading", self.files.iter().map(InputFile::rows).sum());
-        let chunks = self.read(&tasks, options, context)?;
-        let mut groups = groups::unite(&chunks, &self.schema)?;
-        let rows: u64 = groups.counts.iter().map(|c| c.rows).sum();
-        let gather = || groups::gather(chunks, &mut groups, options.owners, &self.files);
-        let column = context.recorder.time(Stage::Group, "all", rows, 0, gather)?;
-        Ok(Gathered { groups, column, tasks })
+        let (registry, mut workers) = (Registry::default(), Workers::default());
+        let decimals = self.decimals().filter(|_| options.owners == Owners::Trust);
+        let (chunks, of_task) = self.read(&tasks, &registry, &workers, decimals, options, context)?;
+        let rows: u64 = self.files.iter().map(InputFile::rows).sum();
+        let (groups, column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
+            let keep_zeros = options.owners != Owners::Trust;
+            let mut groups = groups::unite(&registry, &mut workers, of_task, &self.schema, keep_zeros)?;
+            let column = groups::gather(chunks, &mut groups, workers, options.owners, &self.files)?;
+            Ok::<_, Error>((groups, column))
+        })?;
+        Ok(Gathered { groups, column, tasks, registry })
+    }
+
+    /// The decimals of all amounts, where the types of all files tell.
+    fn decimals(&self) -> Option<u8> {
+        let of_file = |(file, roles): (&InputFile, &Roles)| {
+            columns::decimals(file.schema().field(roles.amount).data_type())
+        };
+        let mut of_files = self.files.iter().zip(&self.roles).map(of_file);
+        let first = of_files.next()??;
+        of_files.all(|other| other == Some(first)).then_some(first)
     }
 
     /// What to read, in the order of files and rows.
@@ -95,16 +114,27 @@ impl Ingest {
     }
 
     /// Reads tasks in parallel. The error returned is that of the first task in order that fails.
-    fn read(&self, tasks: &[Task], options: &Options, context: &Context<'_>) -> Result<Vec<Chunk>> {
+    fn read(
+        &self,
+        tasks: &[Task],
+        registry: &Registry,
+        workers: &Workers,
+        decimals: Option<u8>,
+        options: &Options,
+        context: &Context<'_>,
+    ) -> Result<(Vec<Chunk>, Vec<Distinct>)> {
+        let (files, roles, schema) = (&self.files[..], &self.roles[..], &self.schema);
+        let interrupted = context.interrupted;
+        let reading = Reading { files, roles, schema, options, decimals, registry, interrupted };
         let failed = AtomicUsize::new(usize::MAX);
-        let chunks: Vec<Option<Result<Chunk>>> = tasks
+        let chunks: Vec<Option<Result<(Chunk, Distinct)>>> = tasks
             .par_iter()
             .enumerate()
             .map(|(i, task)| {
                 if i > failed.load(Ordering::Relaxed) {
                     return None;
                 }
-                let chunk = self.read_one(task, options, context);
+                let chunk = read_one(&reading, task, workers, context);
                 if chunk.is_err() {
                     failed.fetch_min(i, Ordering::Relaxed);
                 }
@@ -112,20 +142,8 @@ impl Ingest {
             })
             .collect();
         // A task is only left out after one before it failed, so the error comes first.
-        chunks.into_iter().flatten().collect()
-    }
-
-    fn read_one(&self, task: &Task, options: &Options, context: &Context<'_>) -> Result<Chunk> {
-        let (file, roles) = (&self.files[task.file], &self.roles[task.file]);
-        let roots = chunk::projection(&self.schema, task.file, roles, options);
-        let (rows, bytes) = match task.row_group {
-            Some(group) => (file.row_groups().nth(group).unwrap_or(0), file.column_bytes(group, &roots)),
-            None => (0, 0),
-        };
-        let read = || chunk::read(task, file, roles, &self.schema, options, context.interrupted);
-        let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
-        context.progress.add(rows as u64);
-        chunk
+        let chunks: Vec<(Chunk, Distinct)> = chunks.into_iter().flatten().collect::<Result<_>>()?;
+        Ok(chunks.into_iter().unzip())
     }
 
     /// Reads the exact amounts of undecided groups again and decides their counts. All at once: one group's rows may
@@ -137,29 +155,28 @@ impl Ingest {
         options: &Options,
         context: &Context<'_>,
     ) -> Result<()> {
-        let Gathered { groups, column, tasks } = gathered;
+        let Gathered { groups, column, tasks, registry } = gathered;
         let mut wanted = vec![false; groups.keys.len()];
         undecided.iter().for_each(|&(id, _)| wanted[id] = true);
-        let (mut again, mut of_task) = (Vec::new(), Vec::new());
-        for (task, global) in tasks.iter().zip(&groups.of_task) {
-            if global.iter().any(|&id| wanted[id as usize]) {
-                again.push(*task);
-                of_task.push(global.clone());
-            }
+        let is_wanted = |&number: &u32| wanted[groups.ranks[number as usize] as usize];
+        let has_wanted = |groups: &Distinct| groups.as_ref().is_none_or(|ids| ids.iter().any(is_wanted));
+        let again: Vec<Task> = tasks
+            .iter()
+            .zip(&groups.of_task)
+            .filter(|(_, ids)| has_wanted(ids))
+            .map(|(task, _)| *task)
+            .collect();
+        let (chunks, _) = self.read(&again, registry, &Workers::default(), None, options, context)?;
+        if registry.keys() > groups.keys.len() {
+            return Err(changed("of rows that are new".into()));
         }
-        let chunks = self.read(&again, options, context)?;
-        let part = Groups { of_task, keys: vec![], counts: vec![], units: groups.units.clone(), cut: vec![] };
-        let work = || groups::exact_amounts(&chunks, &part, options.owners, &self.files, &wanted);
+        let work = || groups::exact_amounts(&chunks, groups, options.owners, &self.files, &wanted);
         let mut exact = context.recorder.time(Stage::Ties, "all", undecided.len() as u64, 0, work)?;
         for (id, measured) in undecided {
             let mut amounts = exact.remove(&(*id as u32)).unwrap_or_default();
             let total = amounts.iter().fold(U320::ZERO, |sum, &a| sum + U320::from(a));
             if total != column.totals[*id].amount {
-                return Err(Error::Group {
-                    group: self.schema.show(&groups.keys[*id]),
-                    problem: "its amounts changed between two reads".into(),
-                    remedy: "run again when the files are no longer written to".into(),
-                });
+                return Err(changed(self.schema.show(&groups.keys[*id])));
             }
             engine::settle(measured, &mut amounts);
         }
@@ -261,6 +278,32 @@ impl Ingest {
             ("concentra.options".into(), serde_json::Value::Object(options).to_string()),
             ("concentra.inputs".into(), serde_json::Value::Array(inputs).to_string()),
         ])
+    }
+}
+
+fn read_one(
+    reading: &Reading<'_>,
+    task: &Task,
+    workers: &Workers,
+    context: &Context<'_>,
+) -> Result<(Chunk, Distinct)> {
+    let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
+    let roots = chunk::projection(reading.schema, task.file, roles, reading.options);
+    let (rows, bytes) = match task.row_group {
+        Some(group) => (file.row_groups().nth(group).unwrap_or(0), file.column_bytes(group, &roots)),
+        None => (0, 0),
+    };
+    let read = || workers.with(task.file, |worker| chunk::read(reading, task, worker));
+    let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
+    context.progress.add(rows as u64);
+    chunk
+}
+
+fn changed(group: String) -> Error {
+    Error::Group {
+        group,
+        problem: "its amounts changed between two reads".into(),
+        remedy: "run again when the files are no longer written to".into(),
     }
 }
 

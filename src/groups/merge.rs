@@ -43,19 +43,17 @@ fn partition<T: Send>(
             let mut rows = Vec::new();
             for (p, part) in chunk.parts.iter().enumerate() {
                 let owners = part.owners.as_ref().expect("owners are read where they are compared");
-                for (row, &id) in part.ids.iter().enumerate().filter(|&(_, &id)| id != DROPPED) {
+                part.ids.try_each(part.rows, |row, number| {
                     if owners.is_null(row) {
                         return Err(null_owner(chunk, part.first_row + row as u64 + 1, files));
                     }
-                    let id = groups.of_task[c][id as usize];
+                    let id = groups.ranks[number as usize];
                     if wanted(id) {
-                        rows.push((
-                            hasher.hash_one((id, owners.value(row))),
-                            id,
-                            (c as u32, p as u32, row as u32),
-                        ));
+                        let hash = hasher.hash_one((id, owners.value(row)));
+                        rows.push((hash, id, (c as u32, p as u32, row as u32)));
                     }
-                }
+                    Ok(())
+                })?;
             }
             Ok(rows)
         })
@@ -111,7 +109,8 @@ pub fn merge(
             let (chunk, part) = locate(chunks, at);
             let row = at.2 as usize;
             let refuse = |problem| (at, place_error(chunk, part, row, files, problem));
-            let (amount, whole) = amount_of(&part.amounts, row, groups.units[id as usize]).map_err(refuse)?;
+            let (amount, whole) =
+                amount_of(part.amounts(), row, groups.units[id as usize]).map_err(refuse)?;
             let same = |&i: &u32| {
                 holdings[i as usize].0 == id && owner_of(chunks, firsts[i as usize].1) == owner_of(chunks, at)
             };
@@ -207,15 +206,17 @@ pub(super) fn check(chunks: &[Chunk], groups: &Groups, files: &[InputFile]) -> R
 
 /// Once owners are known to be distinct, zeros are holders of nothing.
 pub(super) fn drop_zeros(groups: &mut Groups, chunks: &mut [Chunk]) {
-    for (chunk, global) in chunks.iter_mut().zip(&groups.of_task) {
-        for (local, &id) in global.iter().enumerate() {
-            let counts = &mut groups.counts[id as usize];
-            let zeros = chunk.groups.zeros[local];
-            counts.zero += zeros;
-            counts.holders -= zeros;
-            chunk.groups.counts[local].holders -= zeros;
-        }
+    for counts in &mut groups.counts {
+        counts.holders -= counts.zero;
     }
+    let parts = chunks.par_iter_mut().flat_map(|chunk| &mut chunk.parts);
+    parts.for_each(|part| {
+        let zeros: Vec<usize> = (0..part.rows).filter(|&row| part.amounts().values.is_zero(row)).collect();
+        if !zeros.is_empty() {
+            let ids = part.ids.by_row(part.rows);
+            zeros.into_iter().for_each(|row| ids[row] = DROPPED);
+        }
+    });
 }
 
 fn null_owner(chunk: &Chunk, row: u64, files: &[InputFile]) -> Error {

@@ -70,6 +70,12 @@ pub fn value(key: Key) -> U256 {
     U256::from(mantissa(key)) << exponent(key) as usize
 }
 
+/// The same for an amount below 2^128.
+#[inline]
+pub fn value_narrow(key: Key) -> u128 {
+    u128::from(mantissa(key)) << exponent(key)
+}
+
 /// `Σv` of keys in any order.
 pub fn sum(keys: &[Key]) -> U320 {
     // Nearly all values are below 2^128, and a carry is counted in a word.
