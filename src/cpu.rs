@@ -32,19 +32,46 @@ pub struct Sorted<'k> {
     pub offsets: &'k [usize],
     /// How workgroups share the keys.
     pub tiles: Tiles,
-    below_tile: OnceLock<Vec<U320>>,
+    /// The sums that its queries may be about.
+    needs: Needs,
+    marks: OnceLock<Vec<Mark>>,
+}
+
+/// `Σv` and `ΣL` of a tile and of all tiles of its segment below it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    amount: U320,
+    amount_below: U320,
+    logs: u128,
+    logs_below: u128,
 }
 
 impl<'k> Sorted<'k> {
     /// Segments that are sorted where `tiles` has tiles of them.
-    pub fn new(keys: &'k [Key], offsets: &'k [usize], tiles: Tiles) -> Self {
-        Self { keys, offsets, tiles, below_tile: OnceLock::new() }
+    pub fn new(keys: &'k [Key], offsets: &'k [usize], tiles: Tiles, needs: Needs) -> Self {
+        Self { keys, offsets, tiles, needs, marks: OnceLock::new() }
     }
 
-    /// `Σv` of a tile's segment below the tile, for every tile.
-    fn below_tile(&self) -> &[U320] {
-        self.below_tile.get_or_init(|| prefix::below_tiles(self.keys, &self.tiles))
+    /// Of every tile.
+    fn marks(&self) -> &[Mark] {
+        self.marks.get_or_init(|| {
+            let needs = Needs { logs: self.needs.logs, ..Needs::NONE };
+            marks(&reduce::reduce_tiles(self.keys, &self.tiles, needs), &self.tiles)
+        })
     }
+}
+
+fn marks(of_tiles: &[Sums], tiles: &Tiles) -> Vec<Mark> {
+    let mut marks = Vec::with_capacity(of_tiles.len());
+    for segment in 0..tiles.segments() {
+        let (mut amount_below, mut logs_below) = (U320::ZERO, 0);
+        for &Sums { amount, logs, .. } in &of_tiles[tiles.segment(segment)] {
+            marks.push(Mark { amount, amount_below, logs, logs_below });
+            amount_below += amount;
+            logs_below += logs;
+        }
+    }
+    marks
 }
 
 impl Backend for Cpu {
@@ -58,13 +85,15 @@ impl Backend for Cpu {
         None
     }
 
-    fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], _: Needs) -> Result<Sorted<'k>> {
+    fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], needs: Needs) -> Result<Sorted<'k>> {
         sort::sort(keys, offsets);
-        Ok(Sorted::new(keys, offsets, Tiles::new(offsets)))
+        Ok(Sorted::new(keys, offsets, Tiles::new(offsets), needs))
     }
 
     fn reduce(&self, sorted: &Sorted<'_>, needs: Needs) -> Result<Vec<Sums>> {
-        Ok(reduce::reduce(sorted.keys, &sorted.tiles, needs))
+        let of_tiles = reduce::reduce_tiles(sorted.keys, &sorted.tiles, needs);
+        sorted.marks.get_or_init(|| marks(&of_tiles, &sorted.tiles));
+        Ok(reduce::append_tiles(&of_tiles, &sorted.tiles))
     }
 
     fn search(&self, sorted: &Sorted<'_>, queries: &[Search]) -> Result<Vec<u64>> {

@@ -3,31 +3,11 @@
 use rayon::prelude::*;
 
 use super::Sorted;
-use super::tiles::Tiles;
 use crate::backend::Prefix;
 use crate::moments::Below;
 use crate::numbers::key::{Key, exponent, mantissa};
 use crate::numbers::log2;
 use crate::numbers::wide::U320;
-
-/// `Σv` of a tile's segment below the tile, for every tile.
-pub(super) fn below_tiles(keys: &[Key], tiles: &Tiles) -> Vec<U320> {
-    let mut sums: Vec<U320> = tiles.keys.par_iter().map(|range| amount(&keys[range.clone()])).collect();
-    for segment in 0..tiles.segments() {
-        let mut below = U320::ZERO;
-        for sum in &mut sums[tiles.segment(segment)] {
-            below += std::mem::replace(sum, below);
-        }
-    }
-    sums
-}
-
-/// `Σv` of one tile.
-fn amount(keys: &[Key]) -> U320 {
-    let mut walk = Walk::default();
-    keys.iter().for_each(|&key| walk.push(key));
-    walk.amount()
-}
 
 /// A running `Σv` over ascending keys: narrow while the exponent lasts.
 #[derive(Default)]
@@ -57,71 +37,71 @@ impl Walk {
 
 /// Answers every query. Each tile that holds an asked rank is walked once, for all of its ranks.
 pub(crate) fn prefix(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {
-    let below_tile = sorted.below_tile();
-    let logs_below = logs_below_tiles(sorted, queries);
-    let mut order: Vec<(usize, u64, usize)> =
-        queries.iter().enumerate().map(|(i, q)| (tile_of(sorted, q), q.rank, i)).collect();
-    order.par_sort_unstable();
-    let answers: Vec<Vec<(usize, Below)>> = order
-        // A segment without keys has no tile of its own: it names the next segment's.
-        .chunk_by(|a, b| a.0 == b.0 && queries[a.2].segment == queries[b.2].segment)
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|asked| {
-            let tile = asked[0].0;
-            let segment = queries[asked[0].2].segment;
-            let end = sorted.offsets[segment + 1];
-            let keys = sorted.tiles.keys.get(tile).cloned().unwrap_or(end..end);
-            let base = below_tile.get(tile).filter(|_| tile < sorted.tiles.of_segment[segment + 1]);
-            let base = *base.unwrap_or(&U320::ZERO);
-            let mut walk = Walk::default();
-            let (mut at, mut logs) = (keys.start, 0u128);
-            let with_logs = asked.iter().any(|&(_, _, i)| queries[i].logs);
-            asked
-                .iter()
-                .map(|&(_, rank, i)| {
-                    let to = sorted.offsets[segment] + rank as usize;
-                    for &key in &sorted.keys[at.min(to)..to] {
-                        walk.push(key);
-                        if with_logs {
-                            logs += u128::from(log2::of(key));
-                        }
-                    }
-                    at = to.max(at);
-                    let logs = if queries[i].logs { logs + logs_below[i] } else { 0 };
-                    let next = if to < end { sorted.keys[to] } else { 0 };
-                    (i, Below { rank, amount: base + walk.amount(), logs, next })
-                })
-                .collect()
-        })
-        .collect();
+    let ascends = |a: &Prefix, b: &Prefix| (a.segment, a.rank) <= (b.segment, b.rank);
+    if queries.is_sorted_by(ascends) {
+        return answer(sorted, queries);
+    }
+    let mut order: Vec<usize> = (0..queries.len()).collect();
+    order.par_sort_unstable_by_key(|&i| (queries[i].segment, queries[i].rank));
+    let ascending: Vec<Prefix> = order.iter().map(|&i| queries[i]).collect();
     let mut below = vec![Below::default(); queries.len()];
-    for (i, answer) in answers.into_iter().flatten() {
+    for (answer, i) in answer(sorted, &ascending).into_iter().zip(order) {
         below[i] = answer;
     }
     below
 }
 
-/// The tile in which a query's rank ends; the last one of the segment for the rank of all its keys.
-fn tile_of(sorted: &Sorted<'_>, query: &Prefix) -> usize {
-    let tiles = sorted.tiles.segment(query.segment);
-    let key = sorted.offsets[query.segment] + query.rank as usize;
-    let within = sorted.tiles.keys[tiles.clone()].partition_point(|range| range.end <= key);
-    tiles.start + within.min(tiles.len().saturating_sub(1))
+/// Queries in ascending order.
+fn answer(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {
+    let mut below = vec![Below::default(); queries.len()];
+    let mut rest = &mut below[..];
+    let of_segments: Vec<(&[Prefix], &mut [Below])> = queries
+        .chunk_by(|a, b| a.segment == b.segment)
+        .map(|queries| {
+            let (answers, tail) = std::mem::take(&mut rest).split_at_mut(queries.len());
+            rest = tail;
+            (queries, answers)
+        })
+        .collect();
+    of_segments.into_par_iter().for_each(|(queries, answers)| {
+        let segment = queries[0].segment;
+        let tiles = sorted.tiles.segment(segment);
+        let end = sorted.offsets[segment + 1];
+        let end_of = |query: &Prefix| sorted.offsets[segment] + query.rank as usize;
+        if tiles.is_empty() {
+            return;
+        }
+        let mut asked = queries.iter().zip(answers).peekable();
+        while let Some((query, _)) = asked.peek() {
+            // The tile in which its rank ends; the last one for the rank of all keys.
+            let ranges = &sorted.tiles.keys[tiles.clone()];
+            let at = ranges.partition_point(|range| range.end <= end_of(query)).min(ranges.len() - 1);
+            let (range, mark) = (ranges[at].clone(), sorted.marks()[tiles.start + at]);
+            let mut walk = Walk::default();
+            let mut walked = range.start;
+            let is_last = at + 1 == ranges.len();
+            while let Some((query, answer)) = asked.next_if(|(q, _)| is_last || end_of(q) < range.end) {
+                let to = end_of(query);
+                sorted.keys[walked..to].iter().for_each(|&key| walk.push(key));
+                walked = to;
+                *answer = Below {
+                    rank: query.rank,
+                    amount: mark.amount_below + walk.amount(),
+                    logs: if query.logs {
+                        mark.logs_below + logs(&sorted.keys[range.clone()], to - range.start, mark.logs)
+                    } else {
+                        0
+                    },
+                    next: if to < end { sorted.keys[to] } else { 0 },
+                };
+            }
+        }
+    });
+    below
 }
 
-/// `ΣL` of the tiles below each query's tile, for queries that want logarithms.
-fn logs_below_tiles(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<u128> {
-    queries
-        .par_iter()
-        .map(|query| {
-            if !query.logs {
-                return 0;
-            }
-            let start = sorted.offsets[query.segment];
-            let tile = tile_of(sorted, query);
-            let end = sorted.tiles.keys.get(tile).map_or(start, |range| range.start.max(start));
-            sorted.keys[start..end].par_iter().map(|&key| u128::from(log2::of(key))).sum()
-        })
-        .collect()
+/// `ΣL` of the first keys of a tile, from the end that is nearer.
+fn logs(tile: &[Key], first: usize, all: u128) -> u128 {
+    let sum = |keys: &[Key]| keys.iter().map(|&key| u128::from(log2::of(key))).sum::<u128>();
+    if first <= tile.len() / 2 { sum(&tile[..first]) } else { all - sum(&tile[first..]) }
 }

@@ -10,8 +10,16 @@ use crate::numbers::{log2, sqrt};
 
 /// The sums of each segment: tiles in parallel, then each segment's tiles appended in order.
 pub fn reduce(keys: &[Key], tiles: &Tiles, needs: Needs) -> Vec<Sums> {
-    let of_tiles: Vec<Sums> =
-        tiles.keys.par_iter().map(|range| reduce_tile(&keys[range.clone()], needs)).collect();
+    append_tiles(&reduce_tiles(keys, tiles, needs), tiles)
+}
+
+/// The sums of each tile.
+pub(super) fn reduce_tiles(keys: &[Key], tiles: &Tiles, needs: Needs) -> Vec<Sums> {
+    tiles.keys.par_iter().map(|range| reduce_tile(&keys[range.clone()], needs)).collect()
+}
+
+/// The sums of each segment from those of its tiles.
+pub(super) fn append_tiles(of_tiles: &[Sums], tiles: &Tiles) -> Vec<Sums> {
     (0..tiles.segments())
         .into_par_iter()
         .map(|segment| {
@@ -33,55 +41,76 @@ struct Run {
 
 /// The sums of one tile of ascending keys, ranked from 1. Equal neighbours share one logarithm and one root.
 pub fn reduce_tile(keys: &[Key], needs: Needs) -> Sums {
+    // Compiled for each set of needs, so that no key asks what is needed.
+    match (needs.squares, needs.logs, needs.roots) {
+        (true, true, true) => tile::<true, true, true>(keys),
+        (true, true, false) => tile::<true, true, false>(keys),
+        (true, false, true) => tile::<true, false, true>(keys),
+        (true, false, false) => tile::<true, false, false>(keys),
+        (false, true, true) => tile::<false, true, true>(keys),
+        (false, true, false) => tile::<false, true, false>(keys),
+        (false, false, true) => tile::<false, false, true>(keys),
+        (false, false, false) => tile::<false, false, false>(keys),
+    }
+}
+
+fn tile<const SQUARES: bool, const LOGS: bool, const ROOTS: bool>(keys: &[Key]) -> Sums {
     let (Some(&first), Some(&last)) = (keys.first(), keys.last()) else {
         return Sums::default();
     };
     let mut sums = Sums { n: keys.len() as u64, first, last, ..Sums::default() };
     // Roots below 2^128 are below 2^95 in fixed point, so a tile of them stays narrow.
     let narrow_roots = exponent(last) <= 72;
-    let mut roots = 0u128;
+    let (mut roots, mut logs) = (0u128, 0u128);
     let mut run = Run::default();
     let mut e = exponent(first);
-    let mut i = 0;
-    while i < keys.len() {
-        let key = keys[i];
-        let start = i;
-        i += 1;
-        while i < keys.len() && keys[i] == key {
-            i += 1;
+    let mut start = 0;
+    while start < keys.len() {
+        let key = keys[start];
+        let mut end = start + 1;
+        while end < keys.len() && keys[end] == key {
+            end += 1;
         }
-        let count = (i - start) as u128;
         if exponent(key) != e {
             sums.flush(&run, e);
             run = Run::default();
             e = exponent(key);
         }
+        // Ranks start + 1 ..= end. Factors are words, for a wide one costs several multiplications.
+        let count = (end - start) as u64;
+        let ranks = ((start + 1 + end) * (end - start) / 2) as u64;
         let m = u128::from(mantissa(key));
-        // Ranks start + 1 ..= i.
-        let ranks = ((start + 1 + i) * (i - start) / 2) as u128;
-        run.amount += m * count;
-        run.ranked += m * ranks;
-        if needs.squares {
-            run.squares += m * m * count;
+        run.amount += m * u128::from(count);
+        run.ranked += m * u128::from(ranks);
+        if SQUARES {
+            run.squares += times(m * m, count);
         }
-        if needs.logs {
-            let log = u128::from(log2::of(key));
-            sums.logs += log * count;
-            run.products += m * log * count;
+        if LOGS {
+            let log = log2::of(key);
+            logs += u128::from(log) * u128::from(count);
+            run.products += times(m * u128::from(log), count);
         }
-        if needs.roots {
-            let (r, shift) = sqrt::of(key);
-            let root = u128::from(r) * count;
+        if ROOTS {
+            let (root, shift) = sqrt::of(key);
+            let root = u128::from(root) * u128::from(count);
             if narrow_roots {
                 roots += root << shift;
             } else {
                 sums.roots += U192::from(root) << shift as usize;
             }
         }
+        start = end;
     }
     sums.flush(&run, e);
+    sums.logs = logs;
     sums.roots += U192::from(roots);
     sums
+}
+
+/// Mostly one key stands for one holder.
+#[inline]
+fn times(x: u128, count: u64) -> u128 {
+    if count == 1 { x } else { x * u128::from(count) }
 }
 
 impl Sums {

@@ -1,4 +1,10 @@
 //! Segmented sort of keys, as fast as the CPU can. The shaders' radix sort is in [`super::twins`].
+//!
+//! A segment is sorted by the bits that vary in it: large ones are first dealt out by their highest bits to buckets that
+//! fit a core's cache, all threads together; a bucket then takes two passes over its next sixteen bits, and what is still
+//! equal in those is sorted by comparison, mostly a key or two.
+
+use std::slice::IterMut;
 
 use rayon::prelude::*;
 
@@ -6,18 +12,53 @@ use crate::numbers::key::Key;
 
 /// From here on one segment is worth sorting by several threads.
 const SPLIT: usize = 1 << 16;
+/// Below this a comparison sort is as fast.
+const SMALL: usize = 1 << 10;
+/// Keys of a bucket: with its copy it fits a second-level cache.
+const BUCKET: usize = 1 << 13;
+/// Buckets of one deal, at most, as bits: each has a cache line that is being written to.
+const DEAL_BITS: u32 = 11;
+/// Bits that the two passes sort by.
+const WINDOW: u32 = 16;
 
 /// Sorts each segment ascending in place. Threads share by keys, so one group of 10^8 and 10^5 groups of ten
 /// balance alike.
 pub fn sort(keys: &mut [Key], offsets: &[usize]) {
+    let largest = offsets.windows(2).map(|segment| segment[1] - segment[0]).max().unwrap_or(0);
+    // Large segments one after the other, each by all threads, with the same room for copies.
+    let mut copy = vec![0; if largest > SPLIT { largest } else { 0 }];
+    let mut rest = keys;
+    let mut start = 0;
+    for s in 0..offsets.len().saturating_sub(1) {
+        if offsets[s + 1] - offsets[s] > SPLIT {
+            let (small, tail) = rest.split_at_mut(offsets[s] - offsets[start]);
+            let (large, tail) = tail.split_at_mut(offsets[s + 1] - offsets[s]);
+            sort_small(small, &offsets[start..=s]);
+            let n = large.len();
+            deal(large, &mut copy[..n]);
+            rest = tail;
+            start = s + 1;
+        }
+    }
+    sort_small(rest, &offsets[start..]);
+}
+
+/// Segments of at most [`SPLIT`] keys.
+fn sort_small(keys: &mut [Key], offsets: &[usize]) {
     let segments = offsets.len().saturating_sub(1);
-    if segments == 1 && keys.len() > SPLIT {
-        keys.par_sort_unstable();
-    } else if segments <= 1 || keys.len() <= SPLIT {
+    if segments <= 1 || keys.len() <= SPLIT {
+        let mut copy = Vec::new();
         let mut rest = keys;
         for segment in offsets.windows(2) {
             let (head, tail) = rest.split_at_mut(segment[1] - segment[0]);
-            head.sort_unstable();
+            if head.len() <= SMALL {
+                head.sort_unstable();
+            } else {
+                copy.resize(copy.len().max(head.len()), 0);
+                let copy = &mut copy[..head.len()];
+                copy.copy_from_slice(head);
+                sort_copied(head, copy);
+            }
             rest = tail;
         }
     } else {
@@ -25,7 +66,115 @@ pub fn sort(keys: &mut [Key], offsets: &[usize]) {
         let middle = offsets[0] + keys.len() / 2;
         let border = offsets.partition_point(|&o| o < middle).clamp(1, segments - 1);
         let (low, high) = keys.split_at_mut(offsets[border] - offsets[0]);
-        rayon::join(|| sort(low, &offsets[..=border]), || sort(high, &offsets[border..]));
+        rayon::join(|| sort_small(low, &offsets[..=border]), || sort_small(high, &offsets[border..]));
+    }
+}
+
+/// The position of the highest bit that varies, plus one; 0 where none does.
+fn varying(keys: &[Key]) -> u32 {
+    let (any, all) = keys.iter().fold((0, !0), |(any, all), key| (any | key, all & key));
+    64 - (any & !all).leading_zeros()
+}
+
+/// Sorts a large segment; `copy` is as long.
+fn deal(keys: &mut [Key], copy: &mut [Key]) {
+    let threads = rayon::current_num_threads();
+    let block = keys.len().div_ceil(4 * threads).max(SPLIT / 4);
+    let of_blocks =
+        keys.par_chunks(block).map(|keys| keys.iter().fold((0, !0), |(any, all), k| (any | k, all & k)));
+    let (any, all) = of_blocks.reduce(|| (0, !0), |a, b| (a.0 | b.0, a.1 & b.1));
+    let high = 64 - (any & !all).leading_zeros();
+    if high == 0 {
+        return;
+    }
+    let bits = (keys.len() / BUCKET).max(2).ilog2().min(DEAL_BITS).min(high);
+    let shift = high - bits;
+    let bucket = |key: Key| (key >> shift) as usize & ((1 << bits) - 1);
+
+    let counts: Vec<Vec<usize>> = keys
+        .par_chunks(block)
+        .map(|keys| {
+            let mut counts = vec![0; 1 << bits];
+            keys.iter().for_each(|&key| counts[bucket(key)] += 1);
+            counts
+        })
+        .collect();
+    // Each block's share of each bucket, as slices of the copy that do not overlap.
+    let mut targets: Vec<Vec<IterMut<'_, Key>>> =
+        counts.iter().map(|_| Vec::with_capacity(1 << bits)).collect();
+    let mut rest = &mut *copy;
+    let mut sizes = Vec::with_capacity(1 << bits);
+    for b in 0..1usize << bits {
+        for (counts, targets) in counts.iter().zip(&mut targets) {
+            let (share, tail) = std::mem::take(&mut rest).split_at_mut(counts[b]);
+            targets.push(share.iter_mut());
+            rest = tail;
+        }
+        sizes.push(counts.iter().map(|counts| counts[b]).sum::<usize>());
+    }
+    keys.par_chunks(block).zip(targets).for_each(|(keys, mut targets)| {
+        for &key in keys {
+            if let Some(slot) = targets[bucket(key)].next() {
+                *slot = key;
+            }
+        }
+    });
+
+    let mut buckets = Vec::with_capacity(sizes.len());
+    let (mut keys, mut copy) = (keys, copy);
+    for size in sizes {
+        let (head, tail) = std::mem::take(&mut keys).split_at_mut(size);
+        let (head_copy, tail_copy) = std::mem::take(&mut copy).split_at_mut(size);
+        (keys, copy) = (tail, tail_copy);
+        buckets.push((head, head_copy));
+    }
+    // One that has most of the keys is dealt out again; what is left to distinguish has fewer bits each time.
+    let (large, small): (Vec<_>, Vec<_>) =
+        buckets.into_iter().partition(|(keys, _)| keys.len() > 128 * BUCKET);
+    for (keys, copy) in large {
+        keys.copy_from_slice(copy);
+        deal(keys, copy);
+    }
+    small.into_par_iter().for_each(|(keys, copy)| sort_copied(keys, copy));
+}
+
+/// Sorts keys that lie in `copy` into `keys`, whatever is there.
+fn sort_copied(keys: &mut [Key], copy: &mut [Key]) {
+    if keys.len() <= SMALL {
+        keys.copy_from_slice(copy);
+        keys.sort_unstable();
+        return;
+    }
+    let high = varying(copy);
+    let low = high.saturating_sub(WINDOW);
+    let digit = |key: Key, pass: u32| (key >> (low + 8 * pass)) as usize & 0xff;
+    let mut counts = [[0u32; 256]; 2];
+    for &key in &*copy {
+        counts[0][digit(key, 0)] += 1;
+        counts[1][digit(key, 1)] += 1;
+    }
+    let mut starts = counts.map(|counts| {
+        let mut end = 0;
+        counts.map(|count| {
+            end += count;
+            end - count
+        })
+    });
+    for &key in &*copy {
+        let at = &mut starts[0][digit(key, 0)];
+        keys[*at as usize] = key;
+        *at += 1;
+    }
+    for &key in &*keys {
+        let at = &mut starts[1][digit(key, 1)];
+        copy[*at as usize] = key;
+        *at += 1;
+    }
+    keys.copy_from_slice(copy);
+    if low > 0 {
+        keys.chunk_by_mut(|a, b| a >> low == b >> low)
+            .filter(|run| run.len() > 1)
+            .for_each(<[Key]>::sort_unstable);
     }
 }
 
@@ -64,13 +213,16 @@ mod tests {
 
     #[test]
     fn shapes_at_the_edges() {
-        for n in [0usize, 1, 2, 255, 256, 257, SPLIT - 1, SPLIT + 1, 3 * SPLIT] {
+        for n in [0usize, 1, 2, SMALL, SMALL + 1, 5000, SPLIT - 1, SPLIT + 1, 3 * SPLIT, 200 * BUCKET] {
             let random = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             for keys in [
                 (0..n).map(random).collect::<Vec<_>>(),
                 vec![7; n],
                 (0..n).map(|i| 5 | (i as u64 & 1) << 63).collect(),
                 (0..n as u64).rev().collect(),
+                // Nearly all in one bucket, and equal in more than the passes look at.
+                (0..n).map(|i| if i == 0 { !0 } else { random(i) >> 40 }).collect(),
+                (0..n).map(|i| random(i) & (0xffff << 47 | 0xf)).collect(),
             ] {
                 check(&keys, &[]);
                 check(&keys, &[1, 0, n / 2, 3]);

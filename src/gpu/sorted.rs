@@ -54,7 +54,7 @@ pub(super) fn sort<'k>(
     let on_device =
         |segment: usize| resident.as_ref().is_some_and(|r| r.of_segment[segment] < r.of_segment[segment + 1]);
     let tiles = Tiles::of(offsets, TILE, |segment| !on_device(segment));
-    Ok(Sorted { host: cpu::Sorted::new(keys, offsets, tiles), sums, resident })
+    Ok(Sorted { host: cpu::Sorted::new(keys, offsets, tiles, needs), sums, resident })
 }
 
 /// Segments by who sorts them. Those without keys are sorted.

@@ -15,10 +15,26 @@ pub fn of(key: Key) -> (u64, u32) {
     // Shift to 63 or 64 bits, whichever leaves an even exponent.
     let shift = zeros - ((e + zeros) & 1);
     let x = m << shift;
-    let root = x.isqrt();
+    let root = floor(x);
     // (root + ½)² = root² + root + ¼: round up where the remainder exceeds the root.
     let r = root + u64::from(x - root * root > root);
     (r, (e + 62 - shift) / 2)
+}
+
+/// `⌊√x⌋` for `x >= 2^62`: the processor's root, put right where rounding made it one too large or too small.
+#[inline]
+fn floor(x: u64) -> u64 {
+    // Without its lowest two bits x fits a signed word, which converts faster; the root is off by less than one.
+    let root = ((((x >> 2) as i64) as f64).sqrt() * 2.0) as u64;
+    let root = root.min(u64::from(u32::MAX));
+    let rest = x.wrapping_sub(root * root) as i64;
+    if rest < 0 {
+        root - 1
+    } else if rest as u64 > 2 * root {
+        root + 1
+    } else {
+        root
+    }
 }
 
 #[cfg(test)]
@@ -43,7 +59,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_floor_is_exact_around_every_kind_of_square() {
+        for root in (1u64 << 31..1 << 32).step_by(65_521).chain([1 << 31, (1 << 32) - 1]) {
+            let square = root * root;
+            for x in [square, square + 1, square + 2 * root - 1, square + 2 * root] {
+                assert_eq!(floor(x), root);
+            }
+            if root > 1 << 31 {
+                assert_eq!(floor(square - 1), root - 1);
+            }
+        }
+        assert_eq!(floor(u64::MAX), (1 << 32) - 1);
+    }
+
     proptest! {
+        #[test]
+        fn the_floor_is_exact(x in 1u64 << 62..) {
+            prop_assert_eq!(floor(x), x.isqrt());
+        }
+
         #[test]
         fn within_the_promised_error(m in (1u64 << 55)..(1 << 56), e in 0u32..=200, small in 0u32..55) {
             for k in [(u64::from(e) << 56) | m, m >> small] {
