@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::backend::Backend;
 #[cfg(feature = "gpu")]
 use crate::backend::words::WIDEST;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Roomy};
 use crate::engine::{self, Batch, Measured};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
@@ -26,14 +26,14 @@ pub mod calibration;
 use calibration::{Calibration, Load};
 
 /// From so many keys on, `auto` looks for a GPU where none was measured. A guess: loading a driver and compiling
-/// shaders take some 0.3 s, in which one core sorts some 2^24 keys.
-pub const WORTH_A_GPU: usize = 1 << 24;
+/// shaders take some 0.3 s, in which two cores sort and sum some 2^25 keys.
+pub const WORTH_A_GPU: usize = 1 << 26;
 
 /// The backend that computes.
 #[derive(Debug)]
 pub enum Compute {
     /// Rayon.
-    Cpu,
+    Cpu(Roomy),
     /// A device.
     #[cfg(feature = "gpu")]
     Gpu(Box<Gpu>),
@@ -63,8 +63,16 @@ pub struct Made {
     largest: usize,
 }
 
-/// Chooses a backend for groups whose keys lie at `offsets`.
-pub fn choose(device: &Device, offsets: &[usize]) -> Result<Choice> {
+/// Chooses a backend for groups whose keys lie at `offsets`. The CPU may use the room.
+pub fn choose(device: &Device, offsets: &[usize], room: Vec<Key>) -> Result<Choice> {
+    let mut choice = choose_any(device, offsets)?;
+    if let Compute::Cpu(cpu) = &mut choice.compute {
+        *cpu = Roomy::new(room);
+    }
+    Ok(choice)
+}
+
+fn choose_any(device: &Device, offsets: &[usize]) -> Result<Choice> {
     match device {
         Device::Cpu => Ok(cpu("asked for with --device cpu".into(), false)),
         Device::Auto => Ok(auto(Load::of(offsets))),
@@ -76,7 +84,7 @@ pub fn choose(device: &Device, offsets: &[usize]) -> Result<Choice> {
 }
 
 fn cpu(why: String, looked: bool) -> Choice {
-    Choice { compute: Compute::Cpu, why, looked }
+    Choice { compute: Compute::Cpu(Roomy::default()), why, looked }
 }
 
 /// What should be done first, by what was measured or else by a guess. Drivers are loaded only where a GPU should win.
@@ -176,7 +184,7 @@ impl Compute {
     #[cfg(feature = "gpu")]
     pub fn open(device: &Device, timed: bool) -> Result<Self> {
         if *device == Device::Cpu {
-            return Ok(Self::Cpu);
+            return Ok(Self::Cpu(Roomy::default()));
         }
         let setup = Setup { timed, ..Setup::default() };
         Gpu::open(&adapter(device)?, setup).map(|gpu| Self::Gpu(Box::new(gpu)))
@@ -186,7 +194,7 @@ impl Compute {
     #[cfg(not(feature = "gpu"))]
     pub fn open(device: &Device, _: bool) -> Result<Self> {
         match device {
-            Device::Cpu => Ok(Self::Cpu),
+            Device::Cpu => Ok(Self::Cpu(Roomy::default())),
             _ => Err(Error::NoDevice("this build has no GPU backend; build with --features gpu".into())),
         }
     }
@@ -202,7 +210,7 @@ impl Compute {
     /// Bytes that reached a device since it last forgot, and how long that took.
     pub fn uploaded(&self) -> Option<(u64, Duration)> {
         match self {
-            Self::Cpu => None,
+            Self::Cpu(_) => None,
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => {
                 let counters = gpu.take_counters();
@@ -214,7 +222,7 @@ impl Compute {
     /// Whether a device is a processor that plays a GPU.
     pub fn is_software(&self) -> bool {
         match self {
-            Self::Cpu => false,
+            Self::Cpu(_) => false,
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => gpu.is_software(),
         }
@@ -223,7 +231,7 @@ impl Compute {
     /// The interface that a device is reached by, and its driver.
     pub fn driver(&self) -> Option<String> {
         match self {
-            Self::Cpu => None,
+            Self::Cpu(_) => None,
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => Some(gpu.driver().to_owned()),
         }
@@ -232,7 +240,7 @@ impl Compute {
     /// The device's name, where there is one to name.
     pub fn adapter(&self) -> Option<&str> {
         match self {
-            Self::Cpu => None,
+            Self::Cpu(_) => None,
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => gpu.adapter(),
         }
@@ -265,9 +273,9 @@ impl Compute {
         require_gpu: bool,
     ) -> Result<(Vec<Measured>, Made)> {
         match self {
-            Self::Cpu => {
+            Self::Cpu(cpu) => {
                 let _ = require_gpu;
-                on_cpu(work, asks, recorder, None)
+                on_cpu(cpu, work, asks, recorder, None)
             }
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => {
@@ -282,7 +290,7 @@ impl Compute {
                     }
                     Err(error @ Error::Device { .. }) if !require_gpu => {
                         let work = Work { index, keys, offsets, totals, needs };
-                        on_cpu(work, asks, recorder, Some(error.to_string()))
+                        on_cpu(&Roomy::default(), work, asks, recorder, Some(error.to_string()))
                     }
                     Err(error) => Err(error),
                 }
@@ -292,6 +300,7 @@ impl Compute {
 }
 
 fn on_cpu(
+    cpu: &Roomy,
     work: Work<'_>,
     asks: &[&Ask],
     recorder: &Recorder,
@@ -300,7 +309,7 @@ fn on_cpu(
     let Work { index, keys, offsets, totals, needs } = work;
     let ranges: Vec<usize> = (0..offsets.len()).collect();
     let batch = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
-    let measured = engine::measure(&Cpu, batch, needs, asks, recorder)?;
+    let measured = engine::measure(cpu, batch, needs, asks, recorder)?;
     Ok((measured, Made { backend: Cpu.name(), adapter: None, note, largest: usize::MAX }))
 }
 

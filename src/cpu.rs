@@ -2,7 +2,7 @@
 //!
 //! Each kernel is a plain function over one tile (a workgroup's share), run for all tiles in parallel.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::backend::{Backend, Prefix, Search};
 use crate::error::Result;
@@ -22,6 +22,17 @@ use tiles::Tiles;
 /// The backend; its threads are those of the rayon pool it is called in.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu;
+
+/// The same with room for copies of large segments, which it keeps from one batch to the next.
+#[derive(Debug, Default)]
+pub struct Roomy(Mutex<Vec<Key>>);
+
+impl Roomy {
+    /// With some room, whatever is in it.
+    pub fn new(room: Vec<Key>) -> Self {
+        Self(Mutex::new(room))
+    }
+}
 
 /// Segments sorted in place.
 #[derive(Debug)]
@@ -86,7 +97,7 @@ impl Backend for Cpu {
     }
 
     fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], needs: Needs) -> Result<Sorted<'k>> {
-        sort::sort(keys, offsets);
+        sort::sort(keys, offsets, &mut Vec::new());
         Ok(Sorted::new(keys, offsets, Tiles::new(offsets), needs))
     }
 
@@ -102,5 +113,34 @@ impl Backend for Cpu {
 
     fn prefix(&self, sorted: &Sorted<'_>, queries: &[Prefix]) -> Result<Vec<Below>> {
         Ok(prefix::prefix(sorted, queries))
+    }
+}
+
+impl Backend for Roomy {
+    type Sorted<'k> = Sorted<'k>;
+
+    fn name(&self) -> &'static str {
+        Cpu.name()
+    }
+
+    fn adapter(&self) -> Option<&str> {
+        None
+    }
+
+    fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], needs: Needs) -> Result<Sorted<'k>> {
+        sort::sort(keys, offsets, &mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Sorted::new(keys, offsets, Tiles::new(offsets), needs))
+    }
+
+    fn reduce(&self, sorted: &Sorted<'_>, needs: Needs) -> Result<Vec<Sums>> {
+        Cpu.reduce(sorted, needs)
+    }
+
+    fn search(&self, sorted: &Sorted<'_>, queries: &[Search]) -> Result<Vec<u64>> {
+        Cpu.search(sorted, queries)
+    }
+
+    fn prefix(&self, sorted: &Sorted<'_>, queries: &[Prefix]) -> Result<Vec<Below>> {
+        Cpu.prefix(sorted, queries)
     }
 }

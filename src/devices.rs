@@ -184,7 +184,7 @@ mod tests {
         let devices = [device("card", false), device("rasteriser", true)];
 
         assert_eq!(verdict(&devices[1..], None), "the cpu: there is no hardware adapter");
-        assert!(verdict(&devices, None).starts_with("card from 16777216 holders on (a guess)"));
+        assert!(verdict(&devices, None).starts_with("card from 67108864 holders on (a guess)"));
         let fast = of(vec![calibrated("card", false, 1e9), calibrated("rasteriser", true, 1e12)]);
         let told = verdict(&devices, Some(&fast));
         assert_eq!(

@@ -162,18 +162,19 @@ pub fn amount_of(amounts: &Amounts, row: usize, unit: Unit) -> Result<(Exact, bo
             }
             _ => Ok((Exact::Wide(values[row]), true)),
         },
-        Values::Double(values) => {
-            let d = values[row];
-            if d == 0.0 {
-                return Ok((Exact::Narrow(0), true));
-            }
-            let (a, exact) = of_double(d, unit.log2());
-            if a.is_zero() {
-                return Err("the double is more than 2^255 times smaller than the group's largest amount");
-            }
-            Ok((Exact::Wide(a), exact))
-        }
+        Values::Double(values) => amount_of_double(values[row], unit),
     }
+}
+
+fn amount_of_double(d: f64, unit: Unit) -> Result<(Exact, bool), &'static str> {
+    if d == 0.0 {
+        return Ok((Exact::Narrow(0), true));
+    }
+    let (a, exact) = of_double(d, unit.log2());
+    if a.is_zero() {
+        return Err("the double is more than 2^255 times smaller than the group's largest amount");
+    }
+    Ok((Exact::Wide(a), exact))
 }
 
 fn scaled(a: U256, decimals: u8) -> Result<U256, &'static str> {
@@ -190,11 +191,13 @@ pub struct Column {
     pub offsets: Vec<usize>,
     /// Of each group.
     pub totals: Vec<Total>,
+    /// Memory that is of no use here any more.
+    pub room: Vec<Key>,
 }
 
 /// Brings all amounts into their groups. Chunks are consumed as they are used up.
 pub fn gather(
-    mut chunks: Vec<Chunk>,
+    mut chunks: Vec<Chunk<'_>>,
     groups: &mut Groups,
     workers: Workers,
     owners: Owners,
@@ -228,7 +231,7 @@ fn offsets(groups: &Groups) -> Vec<usize> {
 
 /// The exact amounts of the wanted groups' holders, for what only they decide.
 pub fn exact_amounts(
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     groups: &Groups,
     owners: Owners,
     files: &[InputFile],
@@ -264,7 +267,7 @@ pub fn exact_amounts(
 }
 
 /// An error in a row that only the whole group shows.
-fn place_error(chunk: &Chunk, part: &Part, row: usize, files: &[InputFile], problem: &str) -> Error {
+fn place_error(chunk: &Chunk<'_>, part: &Part, row: usize, files: &[InputFile], problem: &str) -> Error {
     let remedy = if problem.starts_with("the sum") {
         "amounts are at most 2^256 − 1; are they amounts, not ids?"
     } else {

@@ -76,15 +76,24 @@ impl Ingest {
         context.progress.start("reading", self.files.iter().map(InputFile::rows).sum());
         let (registry, mut workers) = (Registry::default(), Workers::default());
         let decimals = self.decimals().filter(|_| options.owners == Owners::Trust);
-        let (chunks, of_task) = self.read(&tasks, &registry, &workers, decimals, options, context)?;
         let rows: u64 = self.files.iter().map(InputFile::rows).sum();
-        let (groups, column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
+        let mut slots = vec![0; if self.fits_slots(options) { rows as usize } else { 0 }];
+        let of_rows = Slots { decimals, of_rows: &mut slots };
+        let (chunks, of_task) = self.read(&tasks, &registry, &workers, of_rows, options, context)?;
+        let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
             let keep_zeros = options.owners != Owners::Trust;
             let mut groups = groups::unite(&registry, &mut workers, of_task, &self.schema, keep_zeros)?;
             let column = groups::gather(chunks, &mut groups, workers, options.owners, &self.files)?;
             Ok::<_, Error>((groups, column))
         })?;
+        column.room = slots;
         Ok(Gathered { groups, column, tasks, registry })
+    }
+
+    /// Whether the amounts of some rows, as they are read, fit a word: doubles do, and keys.
+    fn fits_slots(&self, options: &Options) -> bool {
+        let doubles = self.roles.iter().any(|roles| roles.encoding == Encoding::Double);
+        options.owners == Owners::Trust && (doubles || self.decimals().is_some())
     }
 
     /// The decimals of all amounts, where the types of all files tell.
@@ -113,28 +122,45 @@ impl Ingest {
         tasks
     }
 
+    /// The rows of a task by the footer.
+    fn rows(&self, task: &Task) -> usize {
+        task.row_group.and_then(|group| self.files[task.file].row_groups().nth(group)).unwrap_or(0)
+    }
+
     /// Reads tasks in parallel. The error returned is that of the first task in order that fails.
-    fn read(
+    fn read<'s>(
         &self,
         tasks: &[Task],
         registry: &Registry,
         workers: &Workers,
-        decimals: Option<u8>,
+        slots: Slots<'s>,
         options: &Options,
         context: &Context<'_>,
-    ) -> Result<(Vec<Chunk>, Vec<Distinct>)> {
+    ) -> Result<(Vec<Chunk<'s>>, Vec<Distinct>)> {
+        let Slots { decimals, of_rows } = slots;
         let (files, roles, schema) = (&self.files[..], &self.roles[..], &self.schema);
         let interrupted = context.interrupted;
         let reading = Reading { files, roles, schema, options, decimals, registry, interrupted };
         let failed = AtomicUsize::new(usize::MAX);
-        let chunks: Vec<Option<Result<(Chunk, Distinct)>>> = tasks
+        let mut rest = of_rows;
+        let of_tasks: Vec<&mut [u64]> = tasks
+            .iter()
+            .map(|task| {
+                let rows = self.rows(task).min(rest.len());
+                let (own, tail) = std::mem::take(&mut rest).split_at_mut(rows);
+                rest = tail;
+                own
+            })
+            .collect();
+        let chunks: Vec<Option<Result<(Chunk<'_>, Distinct)>>> = tasks
             .par_iter()
+            .zip(of_tasks)
             .enumerate()
-            .map(|(i, task)| {
+            .map(|(i, (task, slots))| {
                 if i > failed.load(Ordering::Relaxed) {
                     return None;
                 }
-                let chunk = read_one(&reading, task, workers, context);
+                let chunk = read_one(&reading, task, slots, workers, context);
                 if chunk.is_err() {
                     failed.fetch_min(i, Ordering::Relaxed);
                 }
@@ -142,7 +168,7 @@ impl Ingest {
             })
             .collect();
         // A task is only left out after one before it failed, so the error comes first.
-        let chunks: Vec<(Chunk, Distinct)> = chunks.into_iter().flatten().collect::<Result<_>>()?;
+        let chunks: Vec<(Chunk<'_>, Distinct)> = chunks.into_iter().flatten().collect::<Result<_>>()?;
         Ok(chunks.into_iter().unzip())
     }
 
@@ -166,7 +192,8 @@ impl Ingest {
             .filter(|(_, ids)| has_wanted(ids))
             .map(|(task, _)| *task)
             .collect();
-        let (chunks, _) = self.read(&again, registry, &Workers::default(), None, options, context)?;
+        let (chunks, _) =
+            self.read(&again, registry, &Workers::default(), Slots::default(), options, context)?;
         if registry.keys() > groups.keys.len() {
             return Err(changed("of rows that are new".into()));
         }
@@ -281,19 +308,28 @@ impl Ingest {
     }
 }
 
-fn read_one(
+/// Words for the rows of some tasks, where their amounts fit; none where exact amounts are needed as they are.
+#[derive(Default)]
+struct Slots<'s> {
+    /// Of all amounts, where their types tell: they become keys at once.
+    decimals: Option<u8>,
+    of_rows: &'s mut [u64],
+}
+
+fn read_one<'s>(
     reading: &Reading<'_>,
     task: &Task,
+    slots: &'s mut [u64],
     workers: &Workers,
     context: &Context<'_>,
-) -> Result<(Chunk, Distinct)> {
+) -> Result<(Chunk<'s>, Distinct)> {
     let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
     let roots = chunk::projection(reading.schema, task.file, roles, reading.options);
     let (rows, bytes) = match task.row_group {
         Some(group) => (file.row_groups().nth(group).unwrap_or(0), file.column_bytes(group, &roots)),
         None => (0, 0),
     };
-    let read = || workers.with(task.file, |worker| chunk::read(reading, task, worker));
+    let read = move || workers.with(task.file, move |worker| chunk::read(reading, task, slots, worker));
     let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
     context.progress.add(rows as u64);
     chunk

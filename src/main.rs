@@ -1,5 +1,8 @@
 //! Parse, run, exit code.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::error::Error as _;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;

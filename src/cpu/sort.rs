@@ -22,11 +22,14 @@ const DEAL_BITS: u32 = 11;
 const WINDOW: u32 = 16;
 
 /// Sorts each segment ascending in place. Threads share by keys, so one group of 10^8 and 10^5 groups of ten
-/// balance alike.
-pub fn sort(keys: &mut [Key], offsets: &[usize]) {
+/// balance alike. Copies of large segments are made in `room`, which grows where it has to.
+pub fn sort(keys: &mut [Key], offsets: &[usize], room: &mut Vec<Key>) {
     let largest = offsets.windows(2).map(|segment| segment[1] - segment[0]).max().unwrap_or(0);
-    // Large segments one after the other, each by all threads, with the same room for copies.
-    let mut copy = vec![0; if largest > SPLIT { largest } else { 0 }];
+    // Large segments one after the other, each by all threads.
+    if largest > SPLIT && largest > room.len() {
+        // Not resized, for that would copy what is in it.
+        *room = vec![0; largest];
+    }
     let mut rest = keys;
     let mut start = 0;
     for s in 0..offsets.len().saturating_sub(1) {
@@ -35,7 +38,7 @@ pub fn sort(keys: &mut [Key], offsets: &[usize]) {
             let (large, tail) = tail.split_at_mut(offsets[s + 1] - offsets[s]);
             sort_small(small, &offsets[start..=s]);
             let n = large.len();
-            deal(large, &mut copy[..n]);
+            deal(large, &mut room[..n]);
             rest = tail;
             start = s + 1;
         }
@@ -196,7 +199,7 @@ mod tests {
             expected[segment[0]..segment[1]].sort();
         }
         let mut fast = keys.to_vec();
-        sort(&mut fast, &offsets);
+        sort(&mut fast, &offsets, &mut vec![7; 9]);
         assert_eq!(fast, expected);
     }
 

@@ -1,17 +1,18 @@
 //! One row group of one file: its amounts, its groups, its owners.
 
+use std::ops::Range;
+
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take;
 
 use super::registry::Registry;
 use super::schema::{GroupSchema, projected};
-use super::worker::{Distinct, Keys, Worker};
+use super::worker::{Distinct, Keys, Left, Worker};
 use super::{amount_of, place_error};
-use crate::columns::{self, Amounts, owner};
+use crate::columns::{self, Amounts, Values, owner};
 use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
 use crate::input::roles::Roles;
-use crate::numbers::key::Key;
 use crate::numbers::unit::Unit;
 use crate::options::{Negatives, Options, Owners};
 
@@ -31,7 +32,7 @@ pub struct Task {
 
 /// The rows of one task.
 #[derive(Debug)]
-pub struct Chunk {
+pub struct Chunk<'s> {
     /// The file's index.
     pub file: usize,
     /// The amount column's name.
@@ -40,6 +41,8 @@ pub struct Chunk {
     pub owner: String,
     /// Batch by batch.
     pub parts: Vec<Part>,
+    /// A word for each row, where the amounts of its parts may lie.
+    pub slots: &'s mut [u64],
 }
 
 /// One record batch.
@@ -51,6 +54,8 @@ pub struct Part {
     pub rows: usize,
     /// The groups of its rows, by the registry's numbers.
     pub ids: Ids,
+    /// How many of them hold something, where all are of one group.
+    pub kept: usize,
     /// What its rows hold.
     pub held: Held,
     /// The owner of each row, where owners are compared.
@@ -60,7 +65,8 @@ pub struct Part {
 /// The group of each row.
 #[derive(Debug)]
 pub enum Ids {
-    /// All rows are kept, and of one group.
+    /// All rows are of one group. Where their amounts lie in slots, zero is that of a row which holds nothing; else all
+    /// hold something.
     All(u32),
     /// Row by row, [`DROPPED`] where a row is counted but holds nothing.
     Each(Vec<u32>),
@@ -104,14 +110,16 @@ impl Ids {
 pub enum Held {
     /// Exact amounts, whose units are not known before all rows are read, or which are needed as they are.
     Amounts(Amounts),
-    /// Keys. What they leave out of the amounts is summed already.
-    Keys(Vec<Key>),
+    /// Keys, in these slots. What they leave out of the amounts is summed already.
+    Keys(Range<usize>),
+    /// The bits of doubles, in these slots.
+    Doubles(Range<usize>),
 }
 
 impl Part {
-    /// Exact amounts; only rows whose owners nobody asks for become keys at once.
+    /// Exact amounts; only rows whose owners nobody asks for lie in slots.
     pub fn amounts(&self) -> &Amounts {
-        let Held::Amounts(amounts) = &self.held else { unreachable!("keys were not asked for") };
+        let Held::Amounts(amounts) = &self.held else { unreachable!("there were no slots") };
         amounts
     }
 }
@@ -144,7 +152,13 @@ pub struct Reading<'a> {
 }
 
 /// Reads one task, and tells which groups it has rows of.
-pub fn read(reading: &Reading<'_>, task: &Task, worker: &mut Worker) -> Result<(Chunk, Distinct)> {
+/// It has a slot for each row, or none.
+pub fn read<'s>(
+    reading: &Reading<'_>,
+    task: &Task,
+    slots: &'s mut [u64],
+    worker: &mut Worker,
+) -> Result<(Chunk<'s>, Distinct)> {
     let &Reading { schema, options, registry, .. } = reading;
     let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
     let field = |column: usize| file.schema().field(column).name().clone();
@@ -154,6 +168,7 @@ pub fn read(reading: &Reading<'_>, task: &Task, worker: &mut Worker) -> Result<(
         amount: field(roles.amount),
         owner: owner.map(field).unwrap_or_default(),
         parts: vec![],
+        slots,
     };
     let roots = projection(schema, task.file, roles, options);
     if worker.keys.file != Some(task.file) {
@@ -185,11 +200,25 @@ pub fn read(reading: &Reading<'_>, task: &Task, worker: &mut Worker) -> Result<(
         let amounts = decode(&projected(&batch, &roots, roles.amount), &chunk, file, first_row, options)?;
         let owners = owner.map(|column| owner::decode(&projected(&batch, &roots, column))).transpose();
         let owners = owners.map_err(Error::arrow("read the owner column"))?;
-        let mut part = Part { first_row, rows, ids, held: Held::Keys(vec![]), owners };
-        worker.met.count(&mut part, &amounts, registry.keys());
-        part.held = match reading.decimals {
-            Some(decimals) => Held::Keys(keys(&chunk, &part, &amounts, decimals, worker, reading.files)?),
-            None => Held::Amounts(amounts),
+        let at = (first_row - task.first_row) as usize;
+        let own = at..at + rows;
+        let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(own.clone()), owners };
+        let is_double = matches!(amounts.values, Values::Double(_));
+        let slots = chunk.slots.get_mut(own.clone()).filter(|_| is_double || reading.decimals.is_some());
+        worker.met.count(&mut part, &amounts, slots.is_some(), registry.keys());
+        part.held = match (slots, &amounts.values, reading.decimals) {
+            (Some(slots), Values::Double(values), _) => {
+                slots.iter_mut().zip(values).for_each(|(slot, value)| *slot = value.to_bits());
+                Held::Doubles(own)
+            }
+            (Some(slots), _, Some(decimals)) => {
+                let wrong = keys(slots, &part, &amounts, decimals, &mut worker.left).err();
+                if let Some((row, problem)) = wrong {
+                    return Err(place_error(&chunk, &part, row, reading.files, problem));
+                }
+                Held::Keys(own)
+            }
+            _ => Held::Amounts(amounts),
         };
         chunk.parts.push(part);
         first_row += rows as u64;
@@ -223,29 +252,25 @@ fn ids(
     })
 }
 
-/// The keys of a part's kept rows, zero for the others.
+/// Puts the keys of a part's kept rows into their slots; fails with a row and what is wrong with it.
 fn keys(
-    chunk: &Chunk,
+    slots: &mut [u64],
     part: &Part,
     amounts: &Amounts,
     decimals: u8,
-    worker: &mut Worker,
-    files: &[InputFile],
-) -> Result<Vec<Key>> {
+    left: &mut Left,
+) -> Result<(), (usize, &'static str)> {
     let unit = Unit::Decimal(decimals);
-    let mut keys = vec![0; part.rows];
     part.ids.try_each(part.rows, |row, id| {
-        let (amount, whole) =
-            amount_of(amounts, row, unit).map_err(|problem| place_error(chunk, part, row, files, problem))?;
-        keys[row] = worker.left.key(id, amount, whole);
-        Ok::<(), Error>(())
-    })?;
-    Ok(keys)
+        let (amount, whole) = amount_of(amounts, row, unit).map_err(|problem| (row, problem))?;
+        slots[row] = left.key(id, amount, whole);
+        Ok(())
+    })
 }
 
 fn decode(
     column: &ArrayRef,
-    chunk: &Chunk,
+    chunk: &Chunk<'_>,
     file: &InputFile,
     first_row: u64,
     options: &Options,

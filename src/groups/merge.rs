@@ -28,7 +28,7 @@ pub type Holding = (u32, U256, bool);
 /// Visits the kept rows of wanted groups, share by share: rows of one owner in one group are in one share. The
 /// visitor gets the global group, a hash of group and owner, the owner's bytes, and the row's place.
 fn partition<T: Send>(
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     groups: &Groups,
     files: &[InputFile],
     wanted: impl Fn(u32) -> bool + Sync,
@@ -84,19 +84,19 @@ fn partition<T: Send>(
     first.map_or(Ok(done), |(_, error)| Err(error))
 }
 
-fn owner_of(chunks: &[Chunk], at: At) -> &[u8] {
+fn owner_of<'c>(chunks: &'c [Chunk<'_>], at: At) -> &'c [u8] {
     let (_, part) = locate(chunks, at);
     part.owners.as_ref().expect("owners are read where they are compared").value(at.2 as usize)
 }
 
-fn locate(chunks: &[Chunk], (c, p, _): At) -> (&Chunk, &Part) {
+fn locate<'c, 's>(chunks: &'c [Chunk<'s>], (c, p, _): At) -> (&'c Chunk<'s>, &'c Part) {
     let chunk = &chunks[c as usize];
     (chunk, &chunk.parts[p as usize])
 }
 
 /// The holders of the wanted groups: each owner's amounts summed exactly.
 pub fn merge(
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     groups: &Groups,
     files: &[InputFile],
     wanted: impl Fn(u32) -> bool + Sync,
@@ -157,11 +157,11 @@ pub(super) fn column(merged: Vec<Vec<Holding>>, groups: &mut Groups) -> Column {
         totals[id].amount += U320::from(amount);
         totals[id].exact &= exact & whole;
     }
-    Column { keys, offsets, totals }
+    Column { keys, offsets, totals, room: vec![] }
 }
 
 /// Refuses an owner's second row in a group: the first such row in the order of files and rows.
-pub(super) fn check(chunks: &[Chunk], groups: &Groups, files: &[InputFile]) -> Result<()> {
+pub(super) fn check(chunks: &[Chunk<'_>], groups: &Groups, files: &[InputFile]) -> Result<()> {
     let seconds = partition(
         chunks,
         groups,
@@ -205,7 +205,7 @@ pub(super) fn check(chunks: &[Chunk], groups: &Groups, files: &[InputFile]) -> R
 }
 
 /// Once owners are known to be distinct, zeros are holders of nothing.
-pub(super) fn drop_zeros(groups: &mut Groups, chunks: &mut [Chunk]) {
+pub(super) fn drop_zeros(groups: &mut Groups, chunks: &mut [Chunk<'_>]) {
     for counts in &mut groups.counts {
         counts.holders -= counts.zero;
     }
@@ -219,7 +219,7 @@ pub(super) fn drop_zeros(groups: &mut Groups, chunks: &mut [Chunk]) {
     });
 }
 
-fn null_owner(chunk: &Chunk, row: u64, files: &[InputFile]) -> Error {
+fn null_owner(chunk: &Chunk<'_>, row: u64, files: &[InputFile]) -> Error {
     Error::Cell {
         place: Place { file: files[chunk.file].source.shown.clone(), column: chunk.owner.clone(), row },
         problem: "the owner is null".into(),

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::chunk::{Chunk, Held, Ids, Part};
-use super::worker::{Slot, Worker, Workers};
-use super::{Column, Groups, amount_of, offsets, place_error};
-use crate::columns::Values;
+use super::worker::{Left, Slot, Worker, Workers};
+use super::{Column, Groups, amount_of, amount_of_double, offsets, place_error};
 use crate::error::Result;
 use crate::input::file::InputFile;
 use crate::moments::Total;
@@ -25,7 +24,7 @@ struct Target<'a> {
 
 /// Each chunk reserves room in its groups and fills it. Chunks are consumed as they are used up.
 pub(super) fn scatter(
-    chunks: Vec<Chunk>,
+    chunks: Vec<Chunk<'_>>,
     groups: &Groups,
     mut workers: Workers,
     files: &[InputFile],
@@ -54,11 +53,11 @@ pub(super) fn scatter(
             total.exact = false;
         }
     }
-    Ok(Column { keys, offsets, totals })
+    Ok(Column { keys, offsets, totals, room: vec![] })
 }
 
 impl Target<'_> {
-    fn fill(&self, chunk: &Chunk, worker: &mut Worker, files: &[InputFile]) -> Result<()> {
+    fn fill(&self, chunk: &Chunk<'_>, worker: &mut Worker, files: &[InputFile]) -> Result<()> {
         let Worker { slots, left, .. } = worker;
         slots.resize(self.groups.keys.len(), Slot::default());
         let mut met = Vec::new();
@@ -71,7 +70,8 @@ impl Target<'_> {
                 slot.next += rows;
             };
             match &part.ids {
-                Ids::All(id) if part.rows > 0 => count(*id, part.rows),
+                Ids::All(id) if part.kept > 0 => count(*id, part.kept),
+                Ids::All(_) => {}
                 ids => ids.each(part.rows, |_, id| count(id, 1)),
             }
         }
@@ -88,41 +88,53 @@ impl Target<'_> {
 
     fn fill_part(
         &self,
-        chunk: &Chunk,
+        chunk: &Chunk<'_>,
         part: &Part,
         slots: &mut [Slot],
-        left: &mut super::worker::Left,
+        left: &mut Left,
         files: &[InputFile],
     ) -> Result<()> {
         let put = |slot: &mut Slot, key: Key| {
             self.keys[slot.next].store(key, Ordering::Relaxed);
             slot.next += 1;
         };
-        let mut by_amount = |row: usize, id: u32, slot: &mut Slot| {
-            let unit = self.groups.units[self.groups.ranks[id as usize] as usize];
-            let (amount, whole) = amount_of(part.amounts(), row, unit)
-                .map_err(|problem| place_error(chunk, part, row, files, problem))?;
-            put(slot, left.key(id, amount, whole));
-            Ok(())
-        };
+        let unit = |id: u32| self.groups.units[self.groups.ranks[id as usize] as usize];
+        let refuse = |row, problem| place_error(chunk, part, row, files, problem);
         match &part.held {
-            Held::Keys(keys) => {
-                part.ids.each(part.rows, |row, id| put(&mut slots[id as usize], keys[row]));
+            Held::Keys(own) => {
+                let keys = &chunk.slots[own.clone()];
+                part.ids.each(part.rows, |row, id| {
+                    if keys[row] != 0 {
+                        put(&mut slots[id as usize], keys[row]);
+                    }
+                });
                 Ok(())
             }
-            Held::Amounts(amounts) => match &amounts.values {
-                Values::Double(values) => part.ids.try_each(part.rows, |row, id| {
-                    let slot = &mut slots[id as usize];
-                    match key_of_double(values[row], slot.unit) {
-                        Some(key) => {
-                            put(slot, key);
-                            Ok(())
-                        }
-                        None => by_amount(row, id, slot),
+            Held::Doubles(own) => {
+                let doubles = &chunk.slots[own.clone()];
+                part.ids.try_each(part.rows, |row, id| {
+                    let (slot, double) = (&mut slots[id as usize], f64::from_bits(doubles[row]));
+                    if double == 0.0 {
+                        return Ok(());
                     }
-                }),
-                _ => part.ids.try_each(part.rows, |row, id| by_amount(row, id, &mut slots[id as usize])),
-            },
+                    let key = match key_of_double(double, slot.unit) {
+                        Some(key) => key,
+                        None => {
+                            let (amount, whole) =
+                                amount_of_double(double, unit(id)).map_err(|problem| refuse(row, problem))?;
+                            left.key(id, amount, whole)
+                        }
+                    };
+                    put(slot, key);
+                    Ok(())
+                })
+            }
+            Held::Amounts(amounts) => part.ids.try_each(part.rows, |row, id| {
+                let (amount, whole) =
+                    amount_of(amounts, row, unit(id)).map_err(|problem| refuse(row, problem))?;
+                put(&mut slots[id as usize], left.key(id, amount, whole));
+                Ok(())
+            }),
         }
     }
 }

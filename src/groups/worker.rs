@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use arrow::buffer::NullBuffer;
 use hashbrown::HashMap;
 
 use super::chunk::{DROPPED, Ids, Part};
@@ -141,11 +142,11 @@ enum Kind {
 }
 
 impl Met {
-    /// Counts a part's rows by what becomes of them, and drops those that hold nothing.
-    pub(super) fn count(&mut self, part: &mut Part, amounts: &Amounts, groups: usize) {
+    /// Counts a part's rows by what becomes of them, and drops those that hold nothing. Where amounts go to slots, it
+    /// is enough that theirs is zero.
+    pub(super) fn count(&mut self, part: &mut Part, amounts: &Amounts, in_slots: bool, groups: usize) {
         self.tallies.resize(groups, Tally::NONE);
         self.groups.resize(groups, <(Counts, Span)>::default());
-        self.drop_unknown(part, amounts);
         let kind = match (&amounts.values, &amounts.scales) {
             (Values::Double(_), _) => Kind::Doubles,
             (_, Scales::Same(scale)) => Kind::Decimals(*scale),
@@ -156,52 +157,54 @@ impl Met {
             self.kind = kind;
         }
         self.tallied += part.rows as u64;
-        // Among owners that will be compared, a zero is a row like any other.
-        let keep_zeros = part.owners.is_some();
         match &amounts.values {
-            Values::Short(values) => self.tally(part, keep_zeros, |row| values[row] != 0),
-            Values::Narrow(values) => self.tally(part, keep_zeros, |row| values[row] != 0),
-            Values::Wide(values) => self.tally(part, keep_zeros, |row| !values[row].is_zero()),
+            Values::Short(values) => self.tally(part, amounts, in_slots, |row| values[row] != 0),
+            Values::Narrow(values) => self.tally(part, amounts, in_slots, |row| values[row] != 0),
+            Values::Wide(values) => self.tally(part, amounts, in_slots, |row| !values[row].is_zero()),
             Values::Double(values) => {
-                self.tally(part, keep_zeros, |row| values[row] > 0.0);
+                self.tally(part, amounts, in_slots, |row| values[row] > 0.0);
                 self.tally_bits(&part.ids, values);
             }
         }
         if kind == Kind::Each {
             part.ids.each(part.rows, |row, id| {
-                self.groups[id as usize].1.merge(Span::of_decimals(amounts.scales.at(row)));
+                if !amounts.values.is_zero(row) {
+                    self.groups[id as usize].1.merge(Span::of_decimals(amounts.scales.at(row)));
+                }
             });
         }
     }
 
-    /// Drops rows without an amount and negative ones.
-    fn drop_unknown(&mut self, part: &mut Part, amounts: &Amounts) {
-        if let Some(nulls) = amounts.nulls.as_ref().filter(|nulls| nulls.null_count() > 0) {
-            let ids = part.ids.by_row(part.rows);
-            for (_, id) in ids.iter_mut().enumerate().filter(|(row, _)| nulls.is_null(*row)) {
-                self.groups[*id as usize].0.null += 1;
-                *id = DROPPED;
-            }
-        }
-        for &row in &amounts.negative {
-            let id = &mut part.ids.by_row(part.rows)[row as usize];
-            self.groups[*id as usize].0.negative += 1;
-            *id = DROPPED;
-        }
-    }
-
-    /// Counts rows with an amount; `holds` says whether it is more than zero.
-    fn tally(&mut self, part: &mut Part, keep_zeros: bool, holds: impl Fn(usize) -> bool) {
+    /// `holds` says whether a row's amount is more than zero; those of rows without one and below zero are zero.
+    fn tally(&mut self, part: &mut Part, amounts: &Amounts, in_slots: bool, holds: impl Fn(usize) -> bool) {
+        let nulls = amounts.nulls.as_ref().filter(|nulls| nulls.null_count() > 0);
         if let Ids::All(id) = part.ids {
-            let tally = &mut self.tallies[id as usize];
-            let zeros = (0..part.rows).filter(|&row| !holds(row)).count() as u32;
-            if zeros == 0 || keep_zeros {
-                tally.rows += part.rows as u32;
-                tally.zeros += zeros;
+            let nothing = (0..part.rows).filter(|&row| !holds(row)).count();
+            if nothing == 0 || in_slots {
+                let (null, negative) = (nulls.map_or(0, NullBuffer::null_count), amounts.negative.len());
+                let counts = &mut self.groups[id as usize].0;
+                counts.null += null as u64;
+                counts.negative += negative as u64;
+                let tally = &mut self.tallies[id as usize];
+                tally.rows += (part.rows - null - negative) as u32;
+                tally.zeros += (nothing - null - negative) as u32;
+                part.kept = part.rows - nothing;
                 return;
             }
         }
-        for (row, id) in part.ids.by_row(part.rows).iter_mut().enumerate().filter(|(_, id)| **id != DROPPED) {
+        // Among owners that will be compared, a zero is a row like any other.
+        let keep_zeros = part.owners.is_some();
+        let ids = part.ids.by_row(part.rows);
+        for row in nulls.into_iter().flat_map(|nulls| (0..nulls.len()).filter(|&row| nulls.is_null(row))) {
+            self.groups[ids[row] as usize].0.null += 1;
+            ids[row] = DROPPED;
+        }
+        for &row in &amounts.negative {
+            let id = &mut ids[row as usize];
+            self.groups[*id as usize].0.negative += 1;
+            *id = DROPPED;
+        }
+        for (row, id) in ids.iter_mut().enumerate().filter(|(_, id)| **id != DROPPED) {
             let tally = &mut self.tallies[*id as usize];
             tally.rows += 1;
             if !holds(row) {

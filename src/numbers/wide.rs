@@ -50,7 +50,13 @@ fn split<const BITS: usize, const LIMBS: usize>(x: &Uint<BITS, LIMBS>) -> ((f64,
     let limbs = top.as_limbs();
     let top = u128::from(limbs[0]) | u128::from(limbs.get(1).copied().unwrap_or(0)) << 64;
     let leading = top as f64;
-    ((leading, (top as i128 - leading as i128) as f64), shift as i32)
+    // The double as an integer by its bits: the conversion costs more than all the rest.
+    let exponent = (leading.to_bits() >> 52) as i32 - 1075;
+    let mantissa = u128::from((leading.to_bits() & ((1 << 52) - 1)) | 1 << 52);
+    let rounded = if exponent >= 0 { mantissa << exponent } else { top };
+    let rest = top.wrapping_sub(rounded) as i128;
+    let rest = if exponent < 64 - 1 { rest as i64 as f64 } else { rest as f64 };
+    ((leading, rest), shift as i32)
 }
 
 /// `log2 x` as a double, for `x >= 1`.
