@@ -66,8 +66,10 @@ pub struct Made {
 /// Chooses a backend for groups whose keys lie at `offsets`. The CPU may use the room.
 pub fn choose(device: &Device, offsets: &[usize], room: Vec<Key>) -> Result<Choice> {
     let mut choice = choose_any(device, offsets)?;
-    if let Compute::Cpu(cpu) = &mut choice.compute {
-        *cpu = Roomy::new(room);
+    match &mut choice.compute {
+        Compute::Cpu(cpu) => *cpu = Roomy::new(room),
+        #[cfg(feature = "gpu")]
+        Compute::Gpu(_) => {}
     }
     Ok(choice)
 }

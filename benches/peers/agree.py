@@ -5,6 +5,8 @@ import csv
 import math
 import sys
 
+import pyarrow.parquet
+
 KEYS = ["block_number", "token"]
 COUNTS = ["n_holders", "nakamoto_1_2"]
 RATIOS = ["total", "gini", "hhi", "shannon_entropy", "top_10_share"]
@@ -16,8 +18,12 @@ ABSOLUTE_ENTROPY = 1e-9
 
 def read(path):
     """The rows of a result by their keys. concentra's `total` is exact text beside the double."""
-    with open(path, newline="") as file:
-        rows = {tuple(row[key] for key in KEYS): row for row in csv.DictReader(file)}
+    if path.endswith(".parquet"):
+        rows = pyarrow.parquet.read_table(path, columns=[*KEYS, "total_f64", *COUNTS, *RATIOS]).to_pylist()
+    else:
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+    rows = {tuple(str(row[key]) for key in KEYS): row for row in rows}
     for row in rows.values():
         row["total"] = row.get("total_f64", row["total"])
     return rows

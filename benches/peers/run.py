@@ -18,7 +18,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 FLOOR = ROOT / "benches/floor/target/release/floor"
-METRICS = "gini,hhi,shannon_entropy,top_10_share,nakamoto_1_2"
+VENV = ROOT / "target/peers"
+REQUIREMENTS = HERE / "requirements.txt"
 PACKAGES = ["datafusion", "duckdb", "numpy", "polars", "pyarrow"]
 
 
@@ -32,7 +33,8 @@ class Program:
     command: list
     # The same program doing nothing: what it takes to start.
     start: list
-    answers: bool = True
+    # The format of its answers, None where it has none.
+    answers: str | None = "csv"
 
     @property
     def name(self):
@@ -56,9 +58,11 @@ def arguments():
     parser.add_argument("--rows", type=int, default=2_000_000, help="of each input")
     parser.add_argument("--groups", type=int, default=20_000, help="of the inputs with many groups")
     parser.add_argument("--row-group-rows", type=int, default=122_880, help="of each input")
+    parser.add_argument("--files", type=int, default=10_000, help="of 1,000 rows, to see what a file costs")
     parser.add_argument("--runs", type=int, default=5, help="of each program on each input, after one not counted")
+    parser.add_argument("--peers", default="polars,duckdb,datafusion,numpy,floor", help="those to run")
     parser.add_argument("--concentra", type=Path, default=ROOT / "target/release/concentra")
-    parser.add_argument("--floor", type=Path, default=FLOOR, help="left out where it is missing")
+    parser.add_argument("--floor", type=Path, default=FLOOR)
     parser.add_argument("--machine", default=f"{os.cpu_count()}-core-{platform.machine()}", help="in the folder's name")
     parser.add_argument("--data", type=Path, help="keeps the inputs in this folder, for the next time")
     parser.add_argument("--output", type=Path, default=ROOT / "benches/runs", help="the folder of the record's folder")
@@ -67,19 +71,23 @@ def arguments():
 
 def programs(args):
     concentra, floor = str(args.concentra), str(args.floor)
-    analyze = [concentra, "analyze", "--quiet", "{input}", "--by", "block_number,token", "--metrics", METRICS]
-    yield Program("concentra", "", [*analyze, "--overwrite", "-o", "{output}"], [concentra, "--version"])
+    # All metrics of the contract, where the others compute seven.
+    analyze = [concentra, "analyze", "--quiet", "{input}", "--by", "block_number,token"]
+    yield Program("concentra", "", [*analyze, "--overwrite", "-o", "{output}"], [concentra, "--version"], "parquet")
     # -P: the scripts have the names of the packages that they import.
     python = [sys.executable, "-P"]
     variants = [("polars", "streaming"), ("polars", "in-memory"), ("duckdb", ""), ("datafusion", ""), ("numpy", "")]
+    peers = args.peers.split(",")
     for family, variant in variants:
+        if family not in peers:
+            continue
         engine = ["--engine", variant] if variant else []
         package = "pyarrow.parquet" if family == "numpy" else family
         command = [*python, str(HERE / f"{family}.py"), *engine, "{input}", "{output}"]
         yield Program(family, variant, command, [*python, "-c", f"import {package}"])
-    for sort in ["rdst", "voracious", "rayon"] if args.floor.exists() else []:
+    for sort in ["rdst", "voracious", "rayon"] if "floor" in peers else []:
         command = [floor, "{input}", "--groups", "{groups}", "--sort", sort]
-        yield Program("floor", sort, command, [floor, "--help"], answers=False)
+        yield Program("floor", sort, command, [floor, "--help"], answers=None)
 
 
 def run(command):
@@ -116,7 +124,7 @@ def fill(command, **values):
 def measure(contestants, made, runs, folder):
     """All runs of all programs on an input, alternating; the answers must agree."""
     figures = {program.name: {"seconds": [], "peak_bytes": [], "printed": []} for program in contestants}
-    output = {program.name: folder / f"{program.name.replace(' ', '-')}.csv" for program in contestants}
+    output = {program.name: folder / f"{program.name.replace(' ', '-')}.{program.answers}" for program in contestants}
     for index in range(runs + 1):
         for program in contestants:
             command = fill(program.command, input=made.path, output=output[program.name], groups=made.groups)
@@ -191,6 +199,7 @@ def machine():
 def report(record, contestants):
     seconds, memory = tables(record, contestants)
     about, rows = record["machine"], record["rows"]
+    scaling = "\n".join(row([name, f"{ratio:.2f}"]) for name, ratio in record["scaling"].items())
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return f"""# {record["date"]}, {record["name"]}
 
@@ -205,13 +214,86 @@ All answers agree. Seconds of wall time, in brackets over concentra's; all of a 
 Peak memory in MB:
 
 {memory}
+
+concentra alone:
+
+| | ratio |
+| --- | --: |
+{scaling}
 """
+
+
+def prepare(args):
+    """Builds what is timed, and goes on in an environment that has the peers."""
+    build = ["cargo", "build", "--release", "--quiet", "--manifest-path"]
+    subprocess.run([*build, str(ROOT / "Cargo.toml")], check=True)
+    subprocess.run([*build, str(ROOT / "benches/floor/Cargo.toml")], check=True)
+    if Path(sys.prefix) != VENV:
+        python = VENV / "bin/python"
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)], check=True)
+        os.execv(python, [str(python), *sys.argv])
+
+
+def timings(args, made, threads):
+    """Milliseconds of each stage of concentra, the least of some runs."""
+    analyze = [str(args.concentra), "analyze", str(made), "--by", "block_number,token", "--timing", "--device", "cpu"]
+    best = {}
+    for _ in range(args.runs + 1):
+        process = subprocess.run([*analyze, "-j", str(threads), "-o", os.devnull], capture_output=True, text=True)
+        if process.returncode != 0:
+            sys.exit(process.stderr)
+        for line in process.stderr.splitlines():
+            words = line.split()
+            if len(words) == 5 and words[0] in ["sort", "reduce", "search", "prefix", "finish"]:
+                best[words[0]] = min(float(words[4]), best.get(words[0], float("inf")))
+    return best
+
+
+def scaling(args, data, scratch):
+    """How concentra's time goes with rows, threads and files: name to ratio, and what it is of."""
+    found = {}
+    analyze = [str(args.concentra), "analyze", "--quiet", "--device", "cpu", "--overwrite", "-o", str(scratch / "s.parquet")]
+
+    def shortest(command):
+        return min(run(command)[0] for _ in range(args.runs + 1))
+
+    def file(rows, groups):
+        path = data / f"scale-{rows}-{groups}.parquet"
+        if not path.exists():
+            layout = ["--compression", "zstd", "--row-group-rows", str(args.row_group_rows)]
+            shape = ["--rows", str(rows), "--groups", str(groups)]
+            run([str(args.concentra), "generate", "--quiet", *shape, *layout, "-o", str(path)])
+        return path
+
+    keys = ["--by", "block_number,token"]
+    for groups in [1, args.groups]:
+        # As many groups of ten times the size, and ten times as many groups.
+        small, large = (file(rows, count) for rows, count in [(args.rows // 10, max(groups // 10, 1)), (args.rows, groups)])
+        times = [shortest([*analyze, *keys, str(path)]) for path in (small, large)]
+        found[f"time of {args.rows:,} rows over that of a tenth, {groups:,} groups"] = times[1] / times[0]
+        one, two = timings(args, large, 1), timings(args, large, 2)
+        ratio = sum(one.values()) / sum(two.values())
+        found[f"compute stages on one thread over two, {groups:,} groups"] = ratio
+    files = data / "files"
+    if not files.exists():
+        made = data / "files.part"
+        made.mkdir(exist_ok=True)
+        for index in range(args.files):
+            path = made / f"{index:05}.parquet"
+            rows = ["--rows", "1000", "--seed", str(index), "--compression", "zstd"]
+            run([str(args.concentra), "generate", "--quiet", "--overwrite", *rows, "-o", str(path)])
+        made.rename(files)
+    ours = shortest([*analyze, "--by", "none", str(files)])
+    floor = [str(args.floor), str(files), "--sort", "rayon"]
+    found[f"{args.files:,} files of 1,000 rows: our rate over our reader's alone"] = shortest(floor) / ours
+    return found
 
 
 def main():
     args = arguments()
-    if not args.concentra.exists():
-        sys.exit(f"{args.concentra} is missing: see benches/README.md for how to build it")
+    prepare(args)
     date = datetime.date.today().isoformat()
     folder = args.output / f"{date}-{args.machine}"
     if (folder / "record.json").exists():
@@ -241,6 +323,8 @@ def main():
         for made in generate(args, data):
             print(made.name, file=sys.stderr)
             record["inputs"][made.name] = measure(contestants, made, args.runs, Path(scratch))
+        print("scaling", file=sys.stderr)
+        record["scaling"] = scaling(args, data, Path(scratch))
     record["load_after"] = os.getloadavg()[0]
     text = report(record, contestants)
     (folder / "README.md").write_text(text)

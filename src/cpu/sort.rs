@@ -1,8 +1,8 @@
 //! Segmented sort of keys, as fast as the CPU can. The shaders' radix sort is in [`super::twins`].
 //!
-//! A segment is sorted by the bits that vary in it: large ones are first dealt out by their highest bits to buckets that
-//! fit a core's cache, all threads together; a bucket then takes two passes over its next sixteen bits, and what is still
-//! equal in those is sorted by comparison, mostly a key or two.
+//! A segment is sorted by how far its keys are above the least: large ones are first dealt out by the highest bits of that
+//! to buckets that fit a core's cache, all threads together; a bucket then takes two passes over its next sixteen bits,
+//! and what is still equal in those is sorted by comparison, mostly a key or two.
 
 use std::slice::IterMut;
 
@@ -16,8 +16,10 @@ const SPLIT: usize = 1 << 16;
 const SMALL: usize = 1 << 10;
 /// Keys of a bucket: with its copy it fits a second-level cache.
 const BUCKET: usize = 1 << 13;
-/// Buckets of one deal, at most, as bits: each has a cache line that is being written to.
+/// Buckets of one deal, at most twice as many, as bits: each has a cache line that is being written to.
 const DEAL_BITS: u32 = 11;
+/// Values that a deal tells apart, as bits.
+const FINE_BITS: u32 = 16;
 /// Bits that the two passes sort by.
 const WINDOW: u32 = 16;
 
@@ -73,48 +75,88 @@ fn sort_small(keys: &mut [Key], offsets: &[usize]) {
     }
 }
 
-/// The position of the highest bit that varies, plus one; 0 where none does.
-fn varying(keys: &[Key]) -> u32 {
-    let (any, all) = keys.iter().fold((0, !0), |(any, all), key| (any | key, all & key));
-    64 - (any & !all).leading_zeros()
+/// The least key, and how many bits the others are above it at most.
+#[derive(Clone, Copy)]
+struct Span {
+    least: Key,
+    most: Key,
+}
+
+impl Span {
+    const NONE: Self = Self { least: Key::MAX, most: 0 };
+
+    fn of(keys: &[Key]) -> Self {
+        keys.iter().fold(Self::NONE, |span, &key| span.join(Self { least: key, most: key }))
+    }
+
+    #[inline]
+    fn join(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.max(other.most) }
+    }
+
+    fn bits(self) -> u32 {
+        64 - (self.most - self.least).leading_zeros()
+    }
 }
 
 /// Sorts a large segment; `copy` is as long.
 fn deal(keys: &mut [Key], copy: &mut [Key]) {
-    let threads = rayon::current_num_threads();
-    let block = keys.len().div_ceil(4 * threads).max(SPLIT / 4);
-    let of_blocks =
-        keys.par_chunks(block).map(|keys| keys.iter().fold((0, !0), |(any, all), k| (any | k, all & k)));
-    let (any, all) = of_blocks.reduce(|| (0, !0), |a, b| (a.0 | b.0, a.1 & b.1));
-    let high = 64 - (any & !all).leading_zeros();
-    if high == 0 {
+    // Files are often sorted, and others show soon that they are not.
+    if keys.is_sorted() {
         return;
     }
-    let bits = (keys.len() / BUCKET).max(2).ilog2().min(DEAL_BITS).min(high);
+    let threads = rayon::current_num_threads();
+    let block = keys.len().div_ceil(4 * threads).max(SPLIT / 4);
+    let span = keys.par_chunks(block).map(Span::of).reduce(|| Span::NONE, Span::join);
+    let (least, high) = (span.least, span.bits());
+    let bits = (keys.len().ilog2() - 4).min(FINE_BITS).min(high);
     let shift = high - bits;
-    let bucket = |key: Key| (key >> shift) as usize & ((1 << bits) - 1);
-
-    let counts: Vec<Vec<usize>> = keys
+    let fine = |key: Key| ((key - least) >> shift) as usize;
+    let counts: Vec<Vec<u32>> = keys
         .par_chunks(block)
         .map(|keys| {
             let mut counts = vec![0; 1 << bits];
-            keys.iter().for_each(|&key| counts[bucket(key)] += 1);
+            keys.iter().for_each(|&key| counts[fine(key)] += 1);
             counts
         })
         .collect();
+    // Neighbouring values share a bucket while they fit it, for amounts crowd around a few.
+    let full = BUCKET.max(keys.len() >> DEAL_BITS);
+    let mut bucket_of: Vec<u16> = Vec::with_capacity(1 << bits);
+    let mut sizes = vec![0];
+    for value in 0..1usize << bits {
+        let count = counts.iter().map(|counts| counts[value] as usize).sum::<usize>();
+        let last = sizes.len() - 1;
+        if sizes[last] > 0 && sizes[last] + count > full {
+            sizes.push(count);
+        } else {
+            sizes[last] += count;
+        }
+        bucket_of.push((sizes.len() - 1) as u16);
+    }
     // Each block's share of each bucket, as slices of the copy that do not overlap.
+    let shares: Vec<Vec<usize>> = counts
+        .into_par_iter()
+        .map(|counts| {
+            let mut shares = vec![0; sizes.len()];
+            bucket_of
+                .iter()
+                .zip(counts)
+                .for_each(|(&bucket, count)| shares[bucket as usize] += count as usize);
+            shares
+        })
+        .collect();
     let mut targets: Vec<Vec<IterMut<'_, Key>>> =
-        counts.iter().map(|_| Vec::with_capacity(1 << bits)).collect();
+        shares.iter().map(|_| Vec::with_capacity(sizes.len())).collect();
     let mut rest = &mut *copy;
-    let mut sizes = Vec::with_capacity(1 << bits);
-    for b in 0..1usize << bits {
-        for (counts, targets) in counts.iter().zip(&mut targets) {
-            let (share, tail) = std::mem::take(&mut rest).split_at_mut(counts[b]);
+    for bucket in 0..sizes.len() {
+        for (shares, targets) in shares.iter().zip(&mut targets) {
+            let (share, tail) = std::mem::take(&mut rest).split_at_mut(shares[bucket]);
             targets.push(share.iter_mut());
             rest = tail;
         }
-        sizes.push(counts.iter().map(|counts| counts[b]).sum::<usize>());
     }
+    let bucket = |key: Key| bucket_of[fine(key)] as usize;
     keys.par_chunks(block).zip(targets).for_each(|(keys, mut targets)| {
         for &key in keys {
             if let Some(slot) = targets[bucket(key)].next() {
@@ -148,9 +190,10 @@ fn sort_copied(keys: &mut [Key], copy: &mut [Key]) {
         keys.sort_unstable();
         return;
     }
-    let high = varying(copy);
-    let low = high.saturating_sub(WINDOW);
-    let digit = |key: Key, pass: u32| (key >> (low + 8 * pass)) as usize & 0xff;
+    let span = Span::of(copy);
+    let least = span.least;
+    let low = span.bits().saturating_sub(WINDOW);
+    let digit = |key: Key, pass: u32| ((key - least) >> (low + 8 * pass)) as usize & 0xff;
     let mut counts = [[0u32; 256]; 2];
     for &key in &*copy {
         counts[0][digit(key, 0)] += 1;
@@ -175,7 +218,7 @@ fn sort_copied(keys: &mut [Key], copy: &mut [Key]) {
     }
     keys.copy_from_slice(copy);
     if low > 0 {
-        keys.chunk_by_mut(|a, b| a >> low == b >> low)
+        keys.chunk_by_mut(|a, b| (a - least) >> low == (b - least) >> low)
             .filter(|run| run.len() > 1)
             .for_each(<[Key]>::sort_unstable);
     }

@@ -2,7 +2,7 @@
 //! found, nothing is checked, summed or written.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray};
@@ -20,7 +20,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Parser)]
 #[command(about)]
 struct Args {
-    /// A file of `concentra generate` with doubles or Decimal128.
+    /// A file of `concentra generate` with doubles or Decimal128, or a folder of such files.
     input: PathBuf,
     #[arg(long, value_enum)]
     sort: Sort,
@@ -71,18 +71,28 @@ fn keys(amounts: &dyn Array) -> Result<Vec<u64>, Failure> {
     })
 }
 
-fn decode(input: &PathBuf) -> Result<Vec<u64>, Failure> {
-    let metadata = ArrowReaderMetadata::load(&File::open(input)?, Default::default())?;
-    let row_group = |index: usize| -> Result<Vec<Vec<u64>>, Failure> {
-        let columns = ["block_number", "token", "balance"];
-        let mask = ProjectionMask::columns(metadata.parquet_schema(), columns);
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(File::open(input)?, metadata.clone());
-        let reader = builder.with_projection(mask).with_row_groups(vec![index]).build()?;
-        reader.map(|batch| keys(batch?.column_by_name("balance").ok_or("no column `balance`")?)).collect()
+/// Every row group of every file.
+fn decode(input: &Path) -> Result<Vec<u64>, Failure> {
+    let files: Vec<PathBuf> = if input.is_dir() {
+        std::fs::read_dir(input)?.map(|entry| Ok(entry?.path())).collect::<Result<_, Failure>>()?
+    } else {
+        vec![input.to_owned()]
     };
-    let parts: Vec<Vec<Vec<u64>>> =
-        (0..metadata.metadata().num_row_groups()).into_par_iter().map(row_group).collect::<Result<_, _>>()?;
+    let open = |path: &PathBuf| -> Result<Vec<(PathBuf, ArrowReaderMetadata, usize)>, Failure> {
+        let metadata = ArrowReaderMetadata::load(&File::open(path)?, Default::default())?;
+        Ok((0..metadata.metadata().num_row_groups()).map(|at| (path.clone(), metadata.clone(), at)).collect())
+    };
+    let opened: Vec<Vec<_>> = files.par_iter().map(open).collect::<Result<_, _>>()?;
+    let row_group =
+        |(path, metadata, index): (PathBuf, ArrowReaderMetadata, usize)| -> Result<Vec<Vec<u64>>, Failure> {
+            let columns = ["block_number", "token", "balance"];
+            let mask = ProjectionMask::columns(metadata.parquet_schema(), columns);
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(File::open(path)?, metadata);
+            let reader = builder.with_projection(mask).with_row_groups(vec![index]).build()?;
+            reader.map(|batch| keys(batch?.column_by_name("balance").ok_or("no column `balance`")?)).collect()
+        };
+    let groups: Vec<_> = opened.into_iter().flatten().collect();
+    let parts: Vec<Vec<Vec<u64>>> = groups.into_par_iter().map(row_group).collect::<Result<_, _>>()?;
     Ok(parts.concat().concat())
 }
 
