@@ -162,6 +162,17 @@ impl Context {
         self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
     }
 
+    /// Whether no row is null and each value is fine: most columns are taken as they are.
+    fn is_plain<T: ArrowPrimitiveType>(
+        &self,
+        column: &PrimitiveArray<T>,
+        fine: impl Fn(T::Native) -> bool,
+    ) -> bool {
+        let nulls = self.nulls.as_ref().is_some_and(|nulls| nulls.null_count() > 0);
+        // Without a way out in the middle, which would keep the loop from being vectorised.
+        !nulls && column.values().iter().fold(true, |all, &value| all & fine(value))
+    }
+
     fn amounts(self, values: Values, scales: Scales, negative: Vec<u32>) -> Amounts {
         Amounts { values, scales, nulls: self.nulls, negative }
     }
@@ -186,6 +197,10 @@ impl Context {
         T::Native: Into<i128>,
     {
         let column = column.as_primitive::<T>();
+        if self.is_plain(column, |value| value.into() >= 0) {
+            let values = column.values().iter().map(|&value| value.into() as u64).collect();
+            return Ok(self.amounts(Values::Short(values), Scales::Same(0), vec![]));
+        }
         let mut negative = Vec::new();
         let mut values = Vec::with_capacity(column.len());
         for (row, &value) in column.values().iter().enumerate() {
@@ -204,14 +219,19 @@ impl Context {
     {
         let column = column.as_primitive::<T>();
         let mut negative = Vec::new();
-        let mut values = Vec::with_capacity(column.len());
-        for (row, &value) in column.values().iter().enumerate() {
-            let value: i128 = if self.valid(row) { value.into() } else { 0 };
-            if value < 0 {
-                self.negative(row, column.value_as_string(row), &mut negative)?;
+        let values = if self.is_plain(column, |value| value.into() >= 0) {
+            column.values().iter().map(|&value| value.into() as u128).collect()
+        } else {
+            let mut values = Vec::with_capacity(column.len());
+            for (row, &value) in column.values().iter().enumerate() {
+                let value: i128 = if self.valid(row) { value.into() } else { 0 };
+                if value < 0 {
+                    self.negative(row, column.value_as_string(row), &mut negative)?;
+                }
+                values.push(value.max(0) as u128);
             }
-            values.push(value.max(0) as u128);
-        }
+            values
+        };
         match u8::try_from(scale) {
             Ok(scale) => Ok(self.amounts(Values::Narrow(values), Scales::Same(scale), negative)),
             Err(_) => {
@@ -254,6 +274,10 @@ impl Context {
         column: &PrimitiveArray<T>,
         widen: impl Fn(T::Native) -> f64,
     ) -> Result<Amounts, BadCell> {
+        if self.is_plain(column, |value| (0.0..f64::INFINITY).contains(&widen(value))) {
+            let values = column.values().iter().map(|&value| widen(value)).collect();
+            return Ok(self.amounts(Values::Double(values), Scales::Same(0), vec![]));
+        }
         let mut negative = Vec::new();
         let mut values = Vec::with_capacity(column.len());
         for (row, &value) in column.values().iter().enumerate() {
