@@ -9,6 +9,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema};
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::groups::Counts;
 use crate::metrics::{Doc, Kind, Metric, Value};
@@ -96,11 +98,16 @@ pub fn table(
         fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(metadata(doc)));
         arrays.push(array);
     };
-    for column in columns::FIXED {
-        add(column.name, &column.doc, (column.array)(rows, decimals));
+    let fixed: Vec<ArrayRef> =
+        columns::FIXED.par_iter().map(|column| (column.array)(rows, decimals)).collect();
+    for (column, array) in columns::FIXED.iter().zip(fixed) {
+        add(column.name, &column.doc, array);
     }
-    for (i, metric) in metrics.iter().enumerate() {
-        add(&metric.name, metric.doc, metric_array(rows, i, metric.kind));
+    let kinds: Vec<Kind> = metrics.iter().map(|metric| metric.kind).collect();
+    let of_metrics: Vec<ArrayRef> =
+        kinds.par_iter().enumerate().map(|(i, &kind)| metric_array(rows, i, kind)).collect();
+    for (metric, array) in metrics.iter().zip(of_metrics) {
+        add(&metric.name, metric.doc, array);
     }
     let schema = Schema::new_with_metadata(fields, provenance);
     let table = RecordBatch::try_new(Arc::new(schema), arrays).map_err(Error::arrow("build the result"))?;

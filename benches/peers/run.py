@@ -138,7 +138,7 @@ def measure(contestants, made, runs, folder):
                     of_program["printed"].append(json.loads(printed))
     answers = [output[program.name] for program in contestants if program.answers]
     # In a process of its own: a child's peak is at least what its parent had in use.
-    agree = subprocess.run([sys.executable, str(HERE / "agree.py"), *answers])
+    agree = subprocess.run([sys.executable, "-P", str(HERE / "agree.py"), *answers])
     if agree.returncode != 0:
         sys.exit(f"{made.name}: the answers disagree")
     return figures
@@ -241,7 +241,7 @@ def timings(args, made, threads):
     analyze = [str(args.concentra), "analyze", str(made), "--by", "block_number,token", "--timing", "--device", "cpu"]
     best = {}
     for _ in range(args.runs + 1):
-        process = subprocess.run([*analyze, "-j", str(threads), "-o", os.devnull], capture_output=True, text=True)
+        process = subprocess.run([*analyze, "-j", str(threads), "--format", "parquet", "-o", os.devnull], capture_output=True, text=True)
         if process.returncode != 0:
             sys.exit(process.stderr)
         for line in process.stderr.splitlines():
@@ -263,7 +263,7 @@ def scaling(args, data, scratch):
         path = data / f"scale-{rows}-{groups}.parquet"
         if not path.exists():
             layout = ["--compression", "zstd", "--row-group-rows", str(args.row_group_rows)]
-            shape = ["--rows", str(rows), "--groups", str(groups)]
+            shape = ["--rows", str(rows), "--groups", str(groups), "--encoding", "f64"]
             run([str(args.concentra), "generate", "--quiet", *shape, *layout, "-o", str(path)])
         return path
 
@@ -282,7 +282,7 @@ def scaling(args, data, scratch):
         made.mkdir(exist_ok=True)
         for index in range(args.files):
             path = made / f"{index:05}.parquet"
-            rows = ["--rows", "1000", "--seed", str(index), "--compression", "zstd"]
+            rows = ["--rows", "1000", "--encoding", "f64", "--seed", str(index), "--compression", "zstd"]
             run([str(args.concentra), "generate", "--quiet", "--overwrite", *rows, "-o", str(path)])
         made.rename(files)
     ours = shortest([*analyze, "--by", "none", str(files)])
