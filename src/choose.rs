@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::backend::Backend;
 #[cfg(feature = "gpu")]
 use crate::backend::words::WIDEST;
+use crate::cpu::sort::SPLIT;
 use crate::cpu::{Cpu, Roomy};
 use crate::engine::{self, Batch, Measured};
 use crate::error::{Error, Result};
@@ -66,8 +67,10 @@ pub struct Made {
 /// Chooses a backend for groups whose keys lie at `offsets`. The CPU may use the room.
 pub fn choose(device: &Device, offsets: &[usize], room: Vec<Key>) -> Result<Choice> {
     let mut choice = choose_any(device, offsets)?;
+    let is_of_use = offsets.windows(2).any(|group| group[1] - group[0] > SPLIT);
     match &mut choice.compute {
-        Compute::Cpu(cpu) => *cpu = Roomy::new(room),
+        Compute::Cpu(cpu) if is_of_use => *cpu = Roomy::new(room),
+        Compute::Cpu(_) => {}
         #[cfg(feature = "gpu")]
         Compute::Gpu(_) => {}
     }

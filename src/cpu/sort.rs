@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use crate::numbers::key::Key;
 
-/// From here on one segment is worth sorting by several threads.
-const SPLIT: usize = 1 << 16;
+/// Segments of more keys are sorted by several threads, with room for a copy.
+pub const SPLIT: usize = 1 << 16;
 /// Below this a comparison sort is as fast.
 const SMALL: usize = 1 << 10;
 /// Keys of a bucket: with its copy it fits a second-level cache.

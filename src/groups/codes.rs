@@ -125,8 +125,11 @@ impl Coder {
         Ok(&self.dictionary.insert(known).1)
     }
 
-    /// Codes of values that are no integers: by their row-encoded bytes.
+    /// Codes of values that are no integers: by their bytes, those of text as they are, others row-encoded.
     fn bytes(&mut self, values: &ArrayRef) -> Result<Vec<u64>> {
+        if let Some(text) = values.as_string_opt::<i32>() {
+            return Ok(self.known((0..text.len()).map(|i| text.value(i).as_bytes())));
+        }
         let failed = "compare group columns";
         let converter = match &mut self.converter {
             Some(converter) => converter,
@@ -136,20 +139,24 @@ impl Coder {
             ),
         };
         let rows = converter.convert_columns(std::slice::from_ref(values)).map_err(Error::arrow(failed))?;
+        Ok(self.known(rows.iter().map(|row| row.data())))
+    }
+
+    fn known<'v>(&mut self, values: impl ExactSizeIterator<Item = &'v [u8]>) -> Vec<u64> {
         let mut last = None;
-        let mut codes = Vec::with_capacity(rows.num_rows());
-        for row in &rows {
+        let mut codes = Vec::with_capacity(values.len());
+        for value in values {
             codes.push(match last {
-                Some((same, code)) if same == row => code,
+                Some((same, code)) if same == value => code,
                 _ => {
                     let next = self.known.len() as u64;
-                    let code = *self.known.entry_ref(row.as_ref()).or_insert(next);
-                    last = Some((row, code));
+                    let code = *self.known.entry_ref(value).or_insert(next);
+                    last = Some((value, code));
                     code
                 }
             });
         }
-        Ok(codes)
+        codes
     }
 }
 
