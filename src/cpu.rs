@@ -1,6 +1,6 @@
 //! The rayon backend: the reference for the shaders, and what runs where there is no GPU.
 //!
-//! Each kernel is a plain function over one tile (a workgroup's share), run for all tiles in parallel.
+//! Sums and prefixes are plain functions over one tile (a workgroup's share), run for all tiles in parallel.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -128,7 +128,11 @@ impl Backend for Roomy {
     }
 
     fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], needs: Needs) -> Result<Sorted<'k>> {
-        sort::sort(keys, offsets, &mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        // Taken out, for a thread that waits in the sort may begin another.
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = std::mem::take(&mut *lock());
+        sort::sort(keys, offsets, &mut room);
+        *lock() = room;
         Ok(Sorted::new(keys, offsets, Tiles::new(offsets), needs))
     }
 

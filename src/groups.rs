@@ -151,14 +151,14 @@ pub fn amount_of(amounts: &Amounts, row: usize, unit: Unit) -> Result<(Exact, bo
         if a == 0 || scale == decimals {
             return Ok((Exact::Narrow(a), true));
         }
-        scaled(U256::from(a), decimals - scale).map(|a| (Exact::Wide(a), true))
+        scaled(U256::from(a), decimals, scale).map(|a| (Exact::Wide(a), true))
     };
     match &amounts.values {
         Values::Short(values) => narrow(u128::from(values[row]), amounts.scales.at(row)),
         Values::Narrow(values) => narrow(values[row], amounts.scales.at(row)),
         Values::Wide(values) => match unit {
             Unit::Decimal(decimals) if !values[row].is_zero() => {
-                scaled(values[row], decimals - amounts.scales.at(row)).map(|a| (Exact::Wide(a), true))
+                scaled(values[row], decimals, amounts.scales.at(row)).map(|a| (Exact::Wide(a), true))
             }
             _ => Ok((Exact::Wide(values[row]), true)),
         },
@@ -177,8 +177,10 @@ fn amount_of_double(d: f64, unit: Unit) -> Result<(Exact, bool), &'static str> {
     Ok((Exact::Wide(a), exact))
 }
 
-fn scaled(a: U256, decimals: u8) -> Result<U256, &'static str> {
-    let scaled = power_of_ten(decimals).and_then(|power| a.checked_mul(power));
+/// An amount of some decimals at its group's number of them.
+fn scaled(a: U256, decimals: u8, own: u8) -> Result<U256, &'static str> {
+    let power = decimals.checked_sub(own).and_then(power_of_ten);
+    let scaled = power.and_then(|power| a.checked_mul(power));
     scaled.ok_or("the amount is beyond 256 bits at the number of decimals that its group needs")
 }
 

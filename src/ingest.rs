@@ -73,11 +73,15 @@ impl Ingest {
     /// Reads all rows into their groups.
     pub fn gather(&self, options: &Options, context: &Context<'_>) -> Result<Gathered> {
         let tasks = self.tasks();
-        context.progress.start("reading", self.files.iter().map(InputFile::rows).sum());
+        context
+            .progress
+            .start("reading", self.files.iter().map(InputFile::rows).fold(0, u64::saturating_add));
         let (registry, mut workers) = (Registry::default(), Workers::default());
         let decimals = self.decimals().filter(|_| options.owners == Owners::Trust);
-        let rows: u64 = self.files.iter().map(InputFile::rows).sum();
-        let mut slots = vec![0; if self.fits_slots(options) { rows as usize } else { 0 }];
+        let rows = self.files.iter().map(InputFile::rows).fold(0, u64::saturating_add);
+        // A damaged footer may promise more rows than there is memory: they are then read without slots, and found out.
+        let wanted = if self.fits_slots(options) { usize::try_from(rows).unwrap_or(0) } else { 0 };
+        let mut slots = bytemuck::try_zeroed_vec(wanted).unwrap_or_default();
         let of_rows = Slots { decimals, of_rows: &mut slots };
         let (chunks, of_task) = self.read(&tasks, &registry, &workers, of_rows, options, context)?;
         let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
@@ -198,7 +202,9 @@ impl Ingest {
             return Err(changed("of rows that are new".into()));
         }
         let work = || groups::exact_amounts(&chunks, groups, options.owners, &self.files, &wanted);
-        let mut exact = context.recorder.time(Stage::Ties, "all", undecided.len() as u64, 0, work)?;
+        let exact = context.recorder.time(Stage::Ties, "all", undecided.len() as u64, 0, work);
+        // What was an amount when it was read first is none any more.
+        let mut exact = exact.map_err(|_| changed("of rows that are new".into()))?;
         for (id, measured) in undecided {
             let mut amounts = exact.remove(&(*id as u32)).unwrap_or_default();
             let total = amounts.iter().fold(U320::ZERO, |sum, &a| sum + U320::from(a));

@@ -1,8 +1,8 @@
 //! Segmented sort of keys, as fast as the CPU can. The shaders' radix sort is in [`super::twins`].
 //!
 //! A segment is sorted by how far its keys are above the least: large ones are first dealt out by the highest bits of that
-//! to buckets that fit a core's cache, all threads together; a bucket then takes two passes over its next sixteen bits,
-//! and what is still equal in those is sorted by comparison, mostly a key or two.
+//! to buckets that fit a core's cache, all threads together; a bucket then takes two passes over the highest
+//! sixteen bits in which its own keys differ, and what is still equal in those is sorted by comparison, mostly a key or two.
 
 use std::slice::IterMut;
 
@@ -75,7 +75,7 @@ fn sort_small(keys: &mut [Key], offsets: &[usize]) {
     }
 }
 
-/// The least key, and how many bits the others are above it at most.
+/// The least key and the greatest.
 #[derive(Clone, Copy)]
 struct Span {
     least: Key,

@@ -12,6 +12,7 @@ use super::{amount_of, place_error};
 use crate::columns::{self, Amounts, Values, owner};
 use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
+use crate::input::guard::damaged;
 use crate::input::roles::Roles;
 use crate::numbers::unit::Unit;
 use crate::options::{Negatives, Options, Owners};
@@ -223,7 +224,12 @@ pub fn read<'s>(
         chunk.parts.push(part);
         first_row += rows as u64;
     }
-    Ok((chunk, worker.seen.distinct(first_row - task.first_row)))
+    let read = first_row - task.first_row;
+    let promised = task.row_group.and_then(|row_group| file.row_groups().nth(row_group)).unwrap_or(0);
+    if read != promised as u64 {
+        return Err(damaged(&file.source, None));
+    }
+    Ok((chunk, worker.seen.distinct(read)))
 }
 
 /// The groups of a batch's rows.

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
 
-/// Numbers the distinct keys of a chunk in order of appearance.
+/// Numbers the distinct keys of a file, as far as one thread reads it, in order of appearance.
 #[derive(Debug, Default)]
 pub(super) struct Numbering {
     columns: Vec<Numbered>,

@@ -26,7 +26,7 @@ type At = (u32, u32, u32);
 pub type Holding = (u32, U256, bool);
 
 /// Visits the kept rows of wanted groups, share by share: rows of one owner in one group are in one share. The
-/// visitor gets the global group, a hash of group and owner, the owner's bytes, and the row's place.
+/// visitor gets the group, a hash of group and owner, and the row's place.
 fn partition<T: Send>(
     chunks: &[Chunk<'_>],
     groups: &Groups,

@@ -12,6 +12,10 @@ use crate::input::file::InputFile;
 use crate::moments::Total;
 use crate::numbers::key::{self, Key};
 use crate::numbers::unit::key_of_double;
+use crate::numbers::wide::U320;
+
+/// Keys that a thread sums at a time.
+const SUMMED: usize = 1 << 16;
 
 /// The column that is written.
 struct Target<'a> {
@@ -42,9 +46,10 @@ pub(super) fn scatter(
     // The error told is that of the first chunk.
     done.into_iter().collect::<Result<()>>()?;
     let keys: Vec<Key> = target.keys.into_iter().map(AtomicU64::into_inner).collect();
-    let totals = offsets
-        .par_windows(2)
-        .map(|group| Total { amount: key::sum(&keys[group[0]..group[1]]), exact: true });
+    let totals = offsets.par_windows(2).map(|group| {
+        let parts = keys[group[0]..group[1]].par_chunks(SUMMED).map(key::sum);
+        Total { amount: parts.reduce(|| U320::ZERO, |a, b| a + b), exact: true }
+    });
     let mut totals: Vec<Total> = totals.collect();
     for worker in workers.all() {
         for (number, left) in worker.left.all() {

@@ -67,7 +67,7 @@ impl GroupSchema {
         })
     }
 
-    /// A converter of its own for each task; the bytes it makes compare with every other's.
+    /// A new converter; the bytes it makes compare with every other's.
     pub fn converter(&self) -> Result<RowConverter> {
         let fields = self.fields.iter().map(|field| SortField::new(field.data_type().clone())).collect();
         RowConverter::new(fields).map_err(Error::arrow("compare group columns"))

@@ -149,7 +149,12 @@ impl Met {
         self.groups.resize(groups, <(Counts, Span)>::default());
         let kind = match (&amounts.values, &amounts.scales) {
             (Values::Double(_), _) => Kind::Doubles,
-            (_, Scales::Same(scale)) => Kind::Decimals(*scale),
+            (_, Scales::Same(scale)) => match self.kind {
+                // Decimals that changed once go on to change.
+                Kind::Each => Kind::Each,
+                Kind::Decimals(other) if other != *scale => Kind::Each,
+                _ => Kind::Decimals(*scale),
+            },
             (_, Scales::Each(_)) => Kind::Each,
         };
         if kind != self.kind || self.tallied + part.rows as u64 > u64::from(u32::MAX) {

@@ -43,7 +43,7 @@ impl InputFile {
 
     /// The number of rows by the footer.
     pub fn rows(&self) -> u64 {
-        self.row_groups().map(|rows| rows as u64).sum()
+        self.row_groups().map(|rows| rows as u64).fold(0, u64::saturating_add)
     }
 
     /// The rows of each row group.

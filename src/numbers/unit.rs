@@ -60,11 +60,6 @@ impl Span {
         Self { decimals: Some(decimals), bits: None }
     }
 
-    /// The span of one positive finite double.
-    pub fn of_double(d: f64) -> Self {
-        Self { decimals: None, bits: Some(bits_of_double(d)) }
-    }
-
     /// Takes in another part of the group.
     pub fn merge(&mut self, other: Self) {
         self.decimals = self.decimals.max(other.decimals);
@@ -170,6 +165,11 @@ mod tests {
 
     use super::*;
 
+    /// The span of one positive finite double.
+    fn of_one(d: f64) -> Span {
+        Span { decimals: None, bits: Some(bits_of_double(d)) }
+    }
+
     #[test]
     fn plain_text() {
         let n = |x: u64| U320::from(x);
@@ -186,14 +186,14 @@ mod tests {
     fn doubles_and_exact_amounts_share_no_unit() {
         let mut span = Span::of_decimals(18);
         assert_eq!(span.unit(), Some(Unit::Decimal(18)));
-        span.merge(Span::of_double(0.5));
+        span.merge(of_one(0.5));
         assert_eq!(span.unit(), None);
     }
 
     #[test]
     fn a_unit_spans_at_most_256_bits() {
-        let mut span = Span::of_double(f64::MAX);
-        span.merge(Span::of_double(1.5));
+        let mut span = of_one(f64::MAX);
+        span.merge(of_one(1.5));
         assert_eq!(span.unit(), Some(Unit::Binary(1023 - 255)));
         assert_eq!(of_double(1.5, 768), (U256::ZERO, false));
         assert_eq!(of_double(f64::MAX, 768).0.bit_len(), 256);
@@ -211,7 +211,7 @@ mod tests {
         fn text_round_trips_through_the_exact_double(d in prop::num::f64::POSITIVE | prop::num::f64::SUBNORMAL) {
             let d = d.abs();
             prop_assume!(d > 0.0 && d.is_finite());
-            let unit = Span::of_double(d).unit().unwrap();
+            let unit = of_one(d).unit().unwrap();
             let (a, exact) = of_double(d, unit.log2());
             prop_assert!(exact);
             prop_assert_eq!(unit.plain(&U320::from(a), 0).parse::<f64>().unwrap(), d);
@@ -220,7 +220,7 @@ mod tests {
 
         #[test]
         fn keys_of_doubles_are_those_of_their_amounts(d in 1e-9f64..1e30, down in 0i32..130) {
-            let unit = Span::of_double(d).unit().unwrap().log2();
+            let unit = of_one(d).unit().unwrap().log2();
             let (a, _) = of_double(d, unit - down);
             prop_assert_eq!(key_of_double(d, unit - down), Some(key::of(a).0));
             prop_assert!(key::of(a).1);
@@ -229,7 +229,7 @@ mod tests {
 
         #[test]
         fn rounding_down_loses_less_than_a_unit(d in 1e-9f64..1e9, up in 1i32..60) {
-            let unit = Span::of_double(d).unit().unwrap().log2() + up;
+            let unit = of_one(d).unit().unwrap().log2() + up;
             let (a, exact) = of_double(d, unit);
             prop_assert!(!exact);
             let back = libm::scalbn(a.as_limbs()[0] as f64, unit);
