@@ -1,5 +1,6 @@
 //! The command line: what may be typed. What it means is [`crate::options`].
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,7 +20,7 @@ use crate::progress::When;
     after_help = "Options may also stand in a file (--config FILE) or in variables\n\
                   (CONCENTRA_OWNERS=merge is --owners merge). What is typed wins over a variable,\n\
                   a variable over the file. Exit status: 0 done, 1 failed, 2 wrong usage,\n\
-                  130 interrupted."
+                  4 no such device or it failed, 130 interrupted."
 )]
 pub struct Cli {
     /// What to do.
@@ -160,8 +161,8 @@ pub struct AnalyzeArgs {
     #[arg(long, help_heading = "Execution")]
     pub require_gpu: bool,
     /// Threads, as many as cores by default
-    #[arg(short = 'j', long, value_name = "N", help_heading = "Execution")]
-    pub threads: Option<std::num::NonZeroUsize>,
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
     /// Say on stderr what is computed where, and why
     #[arg(long, help_heading = "Execution")]
     pub explain: bool,
@@ -176,7 +177,7 @@ pub struct AnalyzeArgs {
     concentra compare snapshots/                          the CPU and every GPU\n  \
     concentra compare f.parquet --devices cpu,NVIDIA --bandwidth 936\n  \
     concentra compare f.parquet --runs 20 -o runs.parquet    for a notebook\n\n\
-    Exit status 1 where moments differ.")]
+    Exit status 1 where moments differ, 4 where a device is missing or fails.")]
 pub struct CompareArgs {
     /// What to read.
     #[command(flatten)]
@@ -194,8 +195,8 @@ pub struct CompareArgs {
     #[arg(long, value_name = "GB/s", help_heading = "Execution")]
     pub bandwidth: Option<f64>,
     /// Threads of the CPU, as many as cores by default
-    #[arg(short = 'j', long, value_name = "N", help_heading = "Execution")]
-    pub threads: Option<std::num::NonZeroUsize>,
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
 
     /// Write the figures here too: a row per device and stage
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -307,6 +308,10 @@ pub struct ManArgs {
     /// Write a page per command into this folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "not a number from 1 on")
 }
 
 /// `--owners`.

@@ -257,3 +257,30 @@ fn flipped_bits_never_panic() {
     }
     assert!(panics.is_empty(), "{} panics, the first is {}", panics.len(), panics[0]);
 }
+
+/// Footers that say more rows than the pages have: a few more, and more than there is memory for.
+#[test]
+fn rows_that_a_footer_promises_must_be_there() {
+    let shell = Shell::new();
+    let path = shell.parquet("h.parquet", vec![("balance", numbers(1..=1000))]);
+    let bytes = fs::read(path).unwrap();
+    let (pages, footer) = bytes[..bytes.len() - 8].split_at(footer(&bytes));
+    // Twice the number, seven bits a byte, the lowest first.
+    let promised = |twice: u64| -> Vec<u8> {
+        let bytes = twice.max(1).ilog2() / 7;
+        (0..=bytes).map(|i| (twice >> (7 * i)) as u8 & 0x7f | if i < bytes { 0x80 } else { 0 }).collect()
+    };
+    let written = promised(2000);
+    assert!(footer.windows(written.len()).any(|bytes| bytes == written));
+    for rows in [1001u64, 8000, 1 << 40, 1 << 61] {
+        let (mut changed, mut at) = (Vec::new(), 0);
+        while at < footer.len() {
+            let is_count = footer[at..].starts_with(&written);
+            changed.extend(if is_count { promised(2 * rows) } else { vec![footer[at]] });
+            at += if is_count { written.len() } else { 1 };
+        }
+        let length = u32::try_from(changed.len()).unwrap().to_le_bytes();
+        shell.file("h.parquet", [pages, &changed, &length, b"PAR1"].concat());
+        shell.run("analyze h.parquet --by none").fails(1, &["h.parquet"]);
+    }
+}

@@ -156,6 +156,18 @@ fn figures_in_every_format() {
     assert_eq!(fs::read_to_string(shell.path("f.csv")).unwrap().lines().count(), 13);
 }
 
+/// A driver that is not found must not look like success.
+#[test]
+fn one_device_is_compared_with_nothing() {
+    let shell = Shell::with_holders();
+    let compare = "compare h.parquet --devices cpu --runs 1";
+    let text = shell.run(compare).ok().stdout;
+    assert!(text.ends_with("\nnothing compared: cpu is the only device\n"), "{text}");
+    for row in shell.run(&format!("{compare} --format json")).ok().json() {
+        assert!(row["equal"].is_null(), "{row}");
+    }
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     let shell = Shell::with_holders();
@@ -169,6 +181,7 @@ fn what_makes_no_sense_is_refused() {
             .fails(2, &["--bandwidth", "above 0"]);
     }
     shell.run("compare h.parquet --runs 0").fails(2, &["--runs"]);
+    shell.run("compare h.parquet --threads 0").fails(2, &["--threads", "not a number from 1 on"]);
     shell.run("compare h.parquet --devices cpu -o h.parquet --overwrite").fails(2, &["is an input"]);
     shell.run("compare h.parquet --devices cpu -o f.txt").fails(2, &["parquet, csv, json or ndjson"]);
     shell.run("compare h.parquet --devices cpu,no-such-device").fails(4, &["no-such-device"]);

@@ -287,7 +287,7 @@ def scaling(args, data, scratch):
         made.rename(files)
     ours = shortest([*analyze, "--by", "none", str(files)])
     floor = [str(args.floor), str(files), "--sort", "rayon"]
-    found[f"{args.files:,} files of 1,000 rows: our rate over our reader's alone"] = shortest(floor) / ours
+    found[f"{args.files:,} files of 1,000 rows: our rate over that of decoding and sorting alone"] = shortest(floor) / ours
     return found
 
 
@@ -316,7 +316,8 @@ def main():
     for program in contestants:
         times = [run(program.start)[0] for _ in range(args.runs + 1)]
         record["start_seconds"].setdefault(program.family, statistics.median(times[1:]))
-    record["versions"]["concentra"] = run([str(args.concentra), "--version"])[2].split()[-1]
+    commit = run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])[2].strip()
+    record["versions"]["concentra"] = f"{run([str(args.concentra), '--version'])[2].split()[-1]} ({commit})"
     with tempfile.TemporaryDirectory() as scratch:
         data = args.data or Path(scratch)
         data.mkdir(parents=True, exist_ok=True)

@@ -28,8 +28,11 @@ pub fn text(comparison: &Comparison) -> String {
         text += &section(comparison, device);
     }
     let others = &devices[1.min(devices.len())..];
-    let Some(first) = devices.first().filter(|_| !others.is_empty()) else { return text };
+    let Some(first) = devices.first() else { return text };
     text += "\n";
+    if others.is_empty() {
+        text += &format!("nothing compared: {} is the only device\n", first.name());
+    }
     for other in others {
         let verdict = match &other.difference {
             None => format!("equal: {} and {}: every moment of {groups}", first.name(), other.name()),
@@ -138,6 +141,7 @@ pub fn table(comparison: &Comparison) -> Result<Results> {
     let numbers = |of: &dyn Fn(&Compared, &Figures) -> Option<f64>| -> ArrayRef {
         Arc::new(Float64Array::from_iter(rows.iter().map(|(device, figures)| of(device, figures))))
     };
+    let is_compared = comparison.devices.len() > 1;
     let is_whole = |figures: &Figures| figures.step.stage == "all";
     let columns: Vec<(&str, &str, ArrayRef)> = vec![
         ("device", "as it was asked for", texts(|device, _| Some(device.device.clone()))),
@@ -176,9 +180,9 @@ pub fn table(comparison: &Comparison) -> Result<Results> {
         ),
         (
             "equal",
-            "whether all moments equal the first device's",
+            "whether all moments equal the first device's; null where there is no other",
             Arc::new(BooleanArray::from_iter(
-                rows.iter().map(|(device, _)| Some(device.difference.is_none())),
+                rows.iter().map(|(device, _)| is_compared.then(|| device.difference.is_none())),
             )),
         ),
         (

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashMap;
 
-/// Numbers row-encoded keys in the order in which tasks meet them. That order is chance: [`Registry::ranked`] gives
-/// the one that shows.
+/// Numbers row-encoded keys in the order in which tasks meet them. That order is chance, and never shows: groups are
+/// put in the order of their keys.
 #[derive(Debug, Default)]
 pub struct Registry(Mutex<HashMap<Box<[u8]>, u32>>);
 
