@@ -1,4 +1,5 @@
-//! Every kernel of every backend by size and shape, with keys a second. Answers are checked before anything is timed.
+//! Every kernel of every backend by size and shape, with keys or queries a second. Answers are checked before anything is
+//! timed. A device makes its sums while it sorts: its `reduce` only hands them over.
 //!
 //! The CPU, and the adapters whose names have `CONCENTRA_BENCH_ADAPTER` in them: unset, all hardware ones.
 
@@ -88,7 +89,9 @@ fn check<B: Backend>(backend: &B, shape: &Shape) {
         let half = prefix[keys.len()] >> 1;
         let rank = prefix[1..].partition_point(|sum| *sum < half);
         assert_eq!(found[segment], rank as u64, "{}", shape.name);
-        for (query, below) in prefixes[100 * segment..100 * (segment + 1)].iter().zip(below.by_ref().take(100)) {
+        for (query, below) in
+            prefixes[100 * segment..100 * (segment + 1)].iter().zip(below.by_ref().take(100))
+        {
             assert_eq!(below.amount, prefix[query.rank as usize], "{}", shape.name);
         }
     }
@@ -116,9 +119,11 @@ fn bench<B: Backend>(criterion: &mut Criterion, name: &str, backend: &B, sizes: 
             group.bench_function(BenchmarkId::new("reduce", n), |bencher| {
                 bencher.iter(|| black_box(backend.reduce(&sorted, Needs::ALL).unwrap()));
             });
+            group.throughput(Throughput::Elements(searches.len() as u64));
             group.bench_function(BenchmarkId::new("search", n), |bencher| {
                 bencher.iter(|| black_box(backend.search(&sorted, &searches).unwrap()));
             });
+            group.throughput(Throughput::Elements(prefixes.len() as u64));
             group.bench_function(BenchmarkId::new("prefix", n), |bencher| {
                 bencher.iter(|| black_box(backend.prefix(&sorted, &prefixes).unwrap()));
             });
@@ -154,7 +159,8 @@ fn main() {
     let wanted = std::env::var("CONCENTRA_BENCH_ADAPTER").ok();
     for adapter in adapters() {
         let name = adapter.name().to_lowercase();
-        let is_wanted = wanted.as_ref().map_or(!adapter.is_software(), |part| name.contains(&part.to_lowercase()));
+        let is_wanted =
+            wanted.as_ref().map_or(!adapter.is_software(), |part| name.contains(&part.to_lowercase()));
         if is_wanted {
             let gpu = Gpu::open(&adapter, Setup::default()).unwrap();
             bench(&mut criterion, adapter.name(), &gpu, &[1 << 16]);
