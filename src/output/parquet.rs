@@ -4,10 +4,12 @@ use std::io::Write;
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::results::Results;
@@ -33,11 +35,42 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
     let table = RecordBatch::try_new(schema.into(), results.table.columns().to_vec())
         .map_err(Error::arrow("write the result"))?;
     let write = || -> Result<(), ParquetError> {
-        let mut writer = ArrowWriter::try_new(out, table.schema(), Some(properties))?;
-        writer.write(&table)?;
-        writer.close().map(drop)
+        let writer = ArrowWriter::try_new(out, table.schema(), Some(properties))?;
+        let (mut file, columns) = writer.into_serialized_writer()?;
+        for (index, start) in (0..table.num_rows()).step_by(ROW_GROUP).enumerate() {
+            let rows = table.slice(start, ROW_GROUP.min(table.num_rows() - start));
+            let mut row_group = file.next_row_group()?;
+            for chunk in encode(&rows, columns.create_column_writers(index)?)? {
+                chunk.append_to_row_group(&mut row_group)?;
+            }
+            row_group.close()?;
+        }
+        file.close().map(drop)
     };
     write().map_err(failed)
+}
+
+/// Rows of a row group.
+const ROW_GROUP: usize = 1 << 20;
+
+/// Encodes and compresses the columns of a row group side by side.
+fn encode(
+    rows: &RecordBatch,
+    writers: Vec<ArrowColumnWriter>,
+) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+    let schema = rows.schema();
+    let leaves: Vec<Vec<ArrowLeafColumn>> = schema
+        .fields()
+        .iter()
+        .zip(rows.columns())
+        .map(|(field, column)| compute_leaves(field, column))
+        .collect::<Result<_, _>>()?;
+    let leaves: Vec<ArrowLeafColumn> = leaves.into_iter().flatten().collect();
+    let encode = |(leaf, mut writer): (ArrowLeafColumn, ArrowColumnWriter)| {
+        writer.write(&leaf)?;
+        writer.close()
+    };
+    leaves.into_par_iter().zip(writers).map(encode).collect()
 }
 
 fn failed(error: ParquetError) -> Error {
