@@ -40,12 +40,12 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
     let mut gathered = ingest.gather(options, context)?;
     let mut keys = std::mem::take(&mut gathered.column.keys);
-    let room = std::mem::take(&mut gathered.column.room);
+    let scratch = std::mem::take(&mut gathered.column.scratch);
     let Gathered { groups, column, .. } = &gathered;
 
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let choice = choose(&options.device, &column.offsets, room)?;
+    let choice = choose(&options.device, &column.offsets, scratch)?;
     let plan = Plan::new(&column.offsets, &metrics, &asks, &choice.name(), &choice.why);
     let recorder = context.recorder;
     let mut fallbacks: Vec<String> = Vec::new();

@@ -6,7 +6,7 @@ use crate::backend::Backend;
 #[cfg(feature = "gpu")]
 use crate::backend::words::WIDEST;
 use crate::cpu::sort::SPLIT;
-use crate::cpu::{Cpu, Roomy};
+use crate::cpu::{Cpu, CpuWithScratch};
 use crate::engine::{self, Batch, Measured};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
@@ -34,7 +34,7 @@ pub const WORTH_A_GPU: usize = 1 << 26;
 #[derive(Debug)]
 pub enum Compute {
     /// Rayon.
-    Cpu(Roomy),
+    Cpu(CpuWithScratch),
     /// A device.
     #[cfg(feature = "gpu")]
     Gpu(Box<Gpu>),
@@ -64,12 +64,12 @@ pub struct Made {
     largest: usize,
 }
 
-/// Chooses a backend for groups whose keys lie at `offsets`. The CPU may use the room.
-pub fn choose(device: &Device, offsets: &[usize], room: Vec<Key>) -> Result<Choice> {
+/// Chooses a backend for groups whose keys lie at `offsets`. The CPU may use the scratch memory.
+pub fn choose(device: &Device, offsets: &[usize], scratch: Vec<Key>) -> Result<Choice> {
     let mut choice = choose_any(device, offsets)?;
     let is_of_use = offsets.windows(2).any(|group| group[1] - group[0] > SPLIT);
     match &mut choice.compute {
-        Compute::Cpu(cpu) if is_of_use => *cpu = Roomy::new(room),
+        Compute::Cpu(cpu) if is_of_use => *cpu = CpuWithScratch::new(scratch),
         Compute::Cpu(_) => {}
         #[cfg(feature = "gpu")]
         Compute::Gpu(_) => {}
@@ -89,7 +89,7 @@ fn choose_any(device: &Device, offsets: &[usize]) -> Result<Choice> {
 }
 
 fn cpu(why: String, looked: bool) -> Choice {
-    Choice { compute: Compute::Cpu(Roomy::default()), why, looked }
+    Choice { compute: Compute::Cpu(CpuWithScratch::default()), why, looked }
 }
 
 /// What should be done first, by what was measured or else by a guess. Drivers are loaded only where a GPU should win.
@@ -189,7 +189,7 @@ impl Compute {
     #[cfg(feature = "gpu")]
     pub fn open(device: &Device, timed: bool) -> Result<Self> {
         if *device == Device::Cpu {
-            return Ok(Self::Cpu(Roomy::default()));
+            return Ok(Self::Cpu(CpuWithScratch::default()));
         }
         let setup = Setup { timed, ..Setup::default() };
         Gpu::open(&adapter(device)?, setup).map(|gpu| Self::Gpu(Box::new(gpu)))
@@ -199,7 +199,7 @@ impl Compute {
     #[cfg(not(feature = "gpu"))]
     pub fn open(device: &Device, _: bool) -> Result<Self> {
         match device {
-            Device::Cpu => Ok(Self::Cpu(Roomy::default())),
+            Device::Cpu => Ok(Self::Cpu(CpuWithScratch::default())),
             _ => Err(Error::NoDevice("this build has no GPU backend; build with --features gpu".into())),
         }
     }
@@ -295,7 +295,7 @@ impl Compute {
                     }
                     Err(error @ Error::Device { .. }) if !require_gpu => {
                         let work = Work { index, keys, offsets, totals, needs };
-                        on_cpu(&Roomy::default(), work, asks, recorder, Some(error.to_string()))
+                        on_cpu(&CpuWithScratch::default(), work, asks, recorder, Some(error.to_string()))
                     }
                     Err(error) => Err(error),
                 }
@@ -305,7 +305,7 @@ impl Compute {
 }
 
 fn on_cpu(
-    cpu: &Roomy,
+    cpu: &CpuWithScratch,
     work: Work<'_>,
     asks: &[&Ask],
     recorder: &Recorder,

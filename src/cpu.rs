@@ -23,14 +23,14 @@ use tiles::Tiles;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu;
 
-/// The same with room for copies of large segments, which it keeps from one batch to the next.
+/// The same with scratch memory for copies of large segments, which it keeps from one batch to the next.
 #[derive(Debug, Default)]
-pub struct Roomy(Mutex<Vec<Key>>);
+pub struct CpuWithScratch(Mutex<Vec<Key>>);
 
-impl Roomy {
-    /// With some room, whatever is in it.
-    pub fn new(room: Vec<Key>) -> Self {
-        Self(Mutex::new(room))
+impl CpuWithScratch {
+    /// With some memory, whatever is in it.
+    pub fn new(scratch: Vec<Key>) -> Self {
+        Self(Mutex::new(scratch))
     }
 }
 
@@ -116,7 +116,7 @@ impl Backend for Cpu {
     }
 }
 
-impl Backend for Roomy {
+impl Backend for CpuWithScratch {
     type Sorted<'k> = Sorted<'k>;
 
     fn name(&self) -> &'static str {
@@ -130,9 +130,9 @@ impl Backend for Roomy {
     fn sort<'k>(&'k self, keys: &'k mut [Key], offsets: &'k [usize], needs: Needs) -> Result<Sorted<'k>> {
         // Taken out, for a thread that waits in the sort may begin another.
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut room = std::mem::take(&mut *lock());
-        sort::sort(keys, offsets, &mut room);
-        *lock() = room;
+        let mut scratch = std::mem::take(&mut *lock());
+        sort::sort(keys, offsets, &mut scratch);
+        *lock() = scratch;
         Ok(Sorted::new(keys, offsets, Tiles::new(offsets), needs))
     }
 

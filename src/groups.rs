@@ -18,6 +18,7 @@ pub mod merge;
 pub mod registry;
 mod scatter;
 pub mod schema;
+mod tally;
 pub mod worker;
 
 use chunk::{Chunk, Part};
@@ -70,7 +71,7 @@ pub struct Groups {
 }
 
 /// Puts groups in the order of their keys, so that neither tasks nor their order show, and finds their units. Zeros
-/// are no holders unless they are to be `kept`.
+/// are no holders, unless they are kept until owners are known.
 pub fn unite(
     registry: &Registry,
     workers: &mut Workers,
@@ -82,9 +83,9 @@ pub fn unite(
     let mut counts = vec![Counts::default(); keys.len()];
     let mut spans = vec![Span::default(); keys.len()];
     for worker in workers.all() {
-        worker.met.settle();
-        for ((met, span), &rank) in worker.met.groups.iter().zip(&ranks) {
-            counts[rank as usize].add(met);
+        worker.tallies.settle();
+        for ((tallied, span), &rank) in worker.tallies.settled.iter().zip(&ranks) {
+            counts[rank as usize].add(tallied);
             spans[rank as usize].merge(*span);
         }
     }
@@ -193,8 +194,8 @@ pub struct Column {
     pub offsets: Vec<usize>,
     /// Of each group.
     pub totals: Vec<Total>,
-    /// Memory that is of no use here any more.
-    pub room: Vec<Key>,
+    /// What rows were read into: as many words, for others to use.
+    pub scratch: Vec<u64>,
 }
 
 /// Brings all amounts into their groups. Chunks are consumed as they are used up.

@@ -73,12 +73,10 @@ impl Ingest {
     /// Reads all rows into their groups.
     pub fn gather(&self, options: &Options, context: &Context<'_>) -> Result<Gathered> {
         let tasks = self.tasks();
-        context
-            .progress
-            .start("reading", self.files.iter().map(InputFile::rows).fold(0, u64::saturating_add));
+        let rows = self.files.iter().map(InputFile::rows).fold(0, u64::saturating_add);
+        context.progress.start("reading", rows);
         let (registry, mut workers) = (Registry::default(), Workers::default());
         let decimals = self.decimals().filter(|_| options.owners == Owners::Trust);
-        let rows = self.files.iter().map(InputFile::rows).fold(0, u64::saturating_add);
         // A damaged footer may promise more rows than there is memory: they are then read without slots, and found out.
         let wanted = if self.fits_slots(options) { usize::try_from(rows).unwrap_or(0) } else { 0 };
         let mut slots = bytemuck::try_zeroed_vec(wanted).unwrap_or_default();
@@ -90,7 +88,7 @@ impl Ingest {
             let column = groups::gather(chunks, &mut groups, workers, options.owners, &self.files)?;
             Ok::<_, Error>((groups, column))
         })?;
-        column.room = slots;
+        column.scratch = slots;
         Ok(Gathered { groups, column, tasks, registry })
     }
 
@@ -116,19 +114,14 @@ impl Ingest {
         for (file, input) in self.files.iter().enumerate() {
             let mut first_row = 0;
             if input.row_groups().len() == 0 {
-                tasks.push(Task { file, row_group: None, first_row });
+                tasks.push(Task { file, row_group: None, first_row, rows: 0 });
             }
             for (row_group, rows) in input.row_groups().enumerate() {
-                tasks.push(Task { file, row_group: Some(row_group), first_row });
+                tasks.push(Task { file, row_group: Some(row_group), first_row, rows });
                 first_row += rows as u64;
             }
         }
         tasks
-    }
-
-    /// The rows of a task by the footer.
-    fn rows(&self, task: &Task) -> usize {
-        task.row_group.and_then(|group| self.files[task.file].row_groups().nth(group)).unwrap_or(0)
     }
 
     /// Reads tasks in parallel. The error returned is that of the first task in order that fails.
@@ -150,7 +143,7 @@ impl Ingest {
         let of_tasks: Vec<&mut [u64]> = tasks
             .iter()
             .map(|task| {
-                let rows = self.rows(task).min(rest.len());
+                let rows = task.rows.min(rest.len());
                 let (own, tail) = std::mem::take(&mut rest).split_at_mut(rows);
                 rest = tail;
                 own
@@ -331,13 +324,11 @@ fn read_one<'s>(
 ) -> Result<(Chunk<'s>, Distinct)> {
     let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
     let roots = chunk::projection(reading.schema, task.file, roles, reading.options);
-    let (rows, bytes) = match task.row_group {
-        Some(group) => (file.row_groups().nth(group).unwrap_or(0), file.column_bytes(group, &roots)),
-        None => (0, 0),
-    };
+    let rows = task.rows as u64;
+    let bytes = task.row_group.map_or(0, |row_group| file.column_bytes(row_group, &roots));
     let read = move || workers.with(task.file, move |worker| chunk::read(reading, task, slots, worker));
-    let chunk = context.recorder.time(Stage::Read, &file.source.name, rows as u64, bytes, read);
-    context.progress.add(rows as u64);
+    let chunk = context.recorder.time(Stage::Read, &file.source.name, rows, bytes, read);
+    context.progress.add(rows);
     chunk
 }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use concentra::backend::{Backend, Bound, Prefix, Search};
-use concentra::cpu::{Cpu, Roomy};
+use concentra::cpu::{Cpu, CpuWithScratch};
 use concentra::gpu::Gpu;
 use concentra::gpu::adapters::adapters;
 use concentra::gpu::device::Setup;
@@ -154,7 +154,7 @@ fn peers(criterion: &mut Criterion, n: usize) {
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     check(&Cpu, &shapes(10_000)[0]);
-    bench(&mut criterion, "cpu", &Roomy::default(), &[1 << 16, 1 << 20, 1 << 22]);
+    bench(&mut criterion, "cpu", &CpuWithScratch::default(), &[1 << 16, 1 << 20, 1 << 22]);
     peers(&mut criterion, 1 << 22);
     let wanted = std::env::var("CONCENTRA_BENCH_ADAPTER").ok();
     for adapter in adapters() {

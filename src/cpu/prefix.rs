@@ -11,7 +11,7 @@ use crate::numbers::wide::U320;
 
 /// A running `Σv` over ascending keys: narrow while the exponent lasts.
 #[derive(Default)]
-pub(super) struct Walk {
+struct Walk {
     done: U320,
     run: u128,
     exponent: u32,
@@ -20,7 +20,7 @@ pub(super) struct Walk {
 impl Walk {
     /// Adds a key at least as large as those before it.
     #[inline]
-    pub(super) fn push(&mut self, key: Key) {
+    fn push(&mut self, key: Key) {
         if exponent(key) != self.exponent {
             self.done = self.amount();
             self.run = 0;
@@ -30,7 +30,7 @@ impl Walk {
     }
 
     /// `Σv` so far.
-    pub(super) fn amount(&self) -> U320 {
+    fn amount(&self) -> U320 {
         self.done + (U320::from(self.run) << self.exponent as usize)
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::numbers::key::Key;
 
-/// Segments of more keys are sorted by several threads, with room for a copy.
+/// Segments of more keys are sorted by several threads, with a copy in scratch memory.
 pub const SPLIT: usize = 1 << 16;
 /// Below this a comparison sort is as fast.
 const SMALL: usize = 1 << 10;
@@ -24,13 +24,13 @@ const FINE_BITS: u32 = 16;
 const WINDOW: u32 = 16;
 
 /// Sorts each segment ascending in place. Threads share by keys, so one group of 10^8 and 10^5 groups of ten
-/// balance alike. Copies of large segments are made in `room`, which grows where it has to.
-pub fn sort(keys: &mut [Key], offsets: &[usize], room: &mut Vec<Key>) {
+/// balance alike. Copies of large segments are made in `scratch`, which grows where it has to.
+pub fn sort(keys: &mut [Key], offsets: &[usize], scratch: &mut Vec<Key>) {
     let largest = offsets.windows(2).map(|segment| segment[1] - segment[0]).max().unwrap_or(0);
     // Large segments one after the other, each by all threads.
-    if largest > SPLIT && largest > room.len() {
+    if largest > SPLIT && largest > scratch.len() {
         // Not resized, for that would copy what is in it.
-        *room = vec![0; largest];
+        *scratch = vec![0; largest];
     }
     let mut rest = keys;
     let mut start = 0;
@@ -40,7 +40,7 @@ pub fn sort(keys: &mut [Key], offsets: &[usize], room: &mut Vec<Key>) {
             let (large, tail) = tail.split_at_mut(offsets[s + 1] - offsets[s]);
             sort_small(small, &offsets[start..=s]);
             let n = large.len();
-            deal(large, &mut room[..n]);
+            deal(large, &mut scratch[..n]);
             rest = tail;
             start = s + 1;
         }

@@ -7,7 +7,7 @@ use arrow::compute::take;
 
 use super::registry::Registry;
 use super::schema::{GroupSchema, projected};
-use super::worker::{Distinct, Keys, Left, Worker};
+use super::worker::{Distinct, FileKeys, Left, Worker};
 use super::{amount_of, place_error};
 use crate::columns::{self, Amounts, Values, owner};
 use crate::error::{Error, Place, Result};
@@ -29,6 +29,8 @@ pub struct Task {
     pub row_group: Option<usize>,
     /// The file's rows before it.
     pub first_row: u64,
+    /// Its own, by the footer.
+    pub rows: usize,
 }
 
 /// The rows of one task.
@@ -152,8 +154,7 @@ pub struct Reading<'a> {
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Reads one task, and tells which groups it has rows of.
-/// It has a slot for each row, or none.
+/// Reads one task, into a slot for each of its rows or without any, and tells which groups it has rows of.
 pub fn read<'s>(
     reading: &Reading<'_>,
     task: &Task,
@@ -173,7 +174,7 @@ pub fn read<'s>(
     };
     let roots = projection(schema, task.file, roles, options);
     if worker.keys.file != Some(task.file) {
-        worker.keys = Keys { file: Some(task.file), ..Keys::default() };
+        worker.keys = FileKeys { file: Some(task.file), ..FileKeys::default() };
     }
     let constant = schema.is_constant(task.file);
     if constant && worker.keys.registered.is_empty() {
@@ -206,7 +207,7 @@ pub fn read<'s>(
         let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(own.clone()), owners };
         let is_double = matches!(amounts.values, Values::Double(_));
         let slots = chunk.slots.get_mut(own.clone()).filter(|_| is_double || reading.decimals.is_some());
-        worker.met.count(&mut part, &amounts, slots.is_some(), registry.keys());
+        worker.tallies.count(&mut part, &amounts, slots.is_some(), registry.keys());
         part.held = match (slots, &amounts.values, reading.decimals) {
             (Some(slots), Values::Double(values), _) => {
                 slots.iter_mut().zip(values).for_each(|(slot, value)| *slot = value.to_bits());
@@ -225,8 +226,8 @@ pub fn read<'s>(
         first_row += rows as u64;
     }
     let read = first_row - task.first_row;
-    let promised = task.row_group.and_then(|row_group| file.row_groups().nth(row_group)).unwrap_or(0);
-    if read != promised as u64 {
+    // The reader takes what the pages have.
+    if read != task.rows as u64 {
         return Err(damaged(&file.source, None));
     }
     Ok((chunk, worker.seen.distinct(read)))
@@ -238,7 +239,7 @@ fn ids(
     file: usize,
     batch: &RecordBatch,
     roots: &[usize],
-    keys: &mut Keys,
+    keys: &mut FileKeys,
 ) -> Result<Ids> {
     let schema = reading.schema;
     let columns: Vec<ArrayRef> = schema.columns(file).map(|column| projected(batch, roots, column)).collect();

@@ -157,7 +157,7 @@ pub(super) fn column(merged: Vec<Vec<Holding>>, groups: &mut Groups) -> Column {
         totals[id].amount += U320::from(amount);
         totals[id].exact &= exact & whole;
     }
-    Column { keys, offsets, totals, room: vec![] }
+    Column { keys, offsets, totals, scratch: vec![] }
 }
 
 /// Refuses an owner's second row in a group: the first such row in the order of files and rows.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::chunk::{Chunk, Held, Ids, Part};
-use super::worker::{Left, Slot, Worker, Workers};
+use super::worker::{Cursor, Left, Worker, Workers};
 use super::{Column, Groups, amount_of, amount_of_double, offsets, place_error};
 use crate::error::Result;
 use crate::input::file::InputFile;
@@ -58,21 +58,21 @@ pub(super) fn scatter(
             total.exact = false;
         }
     }
-    Ok(Column { keys, offsets, totals, room: vec![] })
+    Ok(Column { keys, offsets, totals, scratch: vec![] })
 }
 
 impl Target<'_> {
     fn fill(&self, chunk: &Chunk<'_>, worker: &mut Worker, files: &[InputFile]) -> Result<()> {
-        let Worker { slots, left, .. } = worker;
-        slots.resize(self.groups.keys.len(), Slot::default());
+        let Worker { cursors, left, .. } = worker;
+        cursors.resize(self.groups.keys.len(), Cursor::default());
         let mut met = Vec::new();
         for part in &chunk.parts {
             let mut count = |id: u32, rows: usize| {
-                let slot = &mut slots[id as usize];
-                if slot.next == 0 {
+                let cursor = &mut cursors[id as usize];
+                if cursor.next == 0 {
                     met.push(id);
                 }
-                slot.next += rows;
+                cursor.next += rows;
             };
             match &part.ids {
                 Ids::All(id) if part.kept > 0 => count(*id, part.kept),
@@ -81,13 +81,14 @@ impl Target<'_> {
             }
         }
         for &number in &met {
-            let slot = &mut slots[number as usize];
+            let cursor = &mut cursors[number as usize];
             let group = self.groups.ranks[number as usize] as usize;
-            slot.unit = self.groups.units[group].log2();
-            slot.next = self.next[group].fetch_add(slot.next, Ordering::Relaxed);
+            cursor.unit = self.groups.units[group].log2();
+            cursor.next = self.next[group].fetch_add(cursor.next, Ordering::Relaxed);
         }
-        let filled = chunk.parts.iter().try_for_each(|part| self.fill_part(chunk, part, slots, left, files));
-        met.iter().for_each(|&number| slots[number as usize] = Slot::default());
+        let filled =
+            chunk.parts.iter().try_for_each(|part| self.fill_part(chunk, part, cursors, left, files));
+        met.iter().for_each(|&number| cursors[number as usize] = Cursor::default());
         filled
     }
 
@@ -95,13 +96,13 @@ impl Target<'_> {
         &self,
         chunk: &Chunk<'_>,
         part: &Part,
-        slots: &mut [Slot],
+        cursors: &mut [Cursor],
         left: &mut Left,
         files: &[InputFile],
     ) -> Result<()> {
-        let put = |slot: &mut Slot, key: Key| {
-            self.keys[slot.next].store(key, Ordering::Relaxed);
-            slot.next += 1;
+        let put = |cursor: &mut Cursor, key: Key| {
+            self.keys[cursor.next].store(key, Ordering::Relaxed);
+            cursor.next += 1;
         };
         let unit = |id: u32| self.groups.units[self.groups.ranks[id as usize] as usize];
         let refuse = |row, problem| place_error(chunk, part, row, files, problem);
@@ -110,7 +111,7 @@ impl Target<'_> {
                 let keys = &chunk.slots[own.clone()];
                 part.ids.each(part.rows, |row, id| {
                     if keys[row] != 0 {
-                        put(&mut slots[id as usize], keys[row]);
+                        put(&mut cursors[id as usize], keys[row]);
                     }
                 });
                 Ok(())
@@ -118,11 +119,11 @@ impl Target<'_> {
             Held::Doubles(own) => {
                 let doubles = &chunk.slots[own.clone()];
                 part.ids.try_each(part.rows, |row, id| {
-                    let (slot, double) = (&mut slots[id as usize], f64::from_bits(doubles[row]));
+                    let (cursor, double) = (&mut cursors[id as usize], f64::from_bits(doubles[row]));
                     if double == 0.0 {
                         return Ok(());
                     }
-                    let key = match key_of_double(double, slot.unit) {
+                    let key = match key_of_double(double, cursor.unit) {
                         Some(key) => key,
                         None => {
                             let (amount, whole) =
@@ -130,14 +131,14 @@ impl Target<'_> {
                             left.key(id, amount, whole)
                         }
                     };
-                    put(slot, key);
+                    put(cursor, key);
                     Ok(())
                 })
             }
             Held::Amounts(amounts) => part.ids.try_each(part.rows, |row, id| {
                 let (amount, whole) =
                     amount_of(amounts, row, unit(id)).map_err(|problem| refuse(row, problem))?;
-                put(&mut slots[id as usize], left.key(id, amount, whole));
+                put(&mut cursors[id as usize], left.key(id, amount, whole));
                 Ok(())
             }),
         }
