@@ -13,8 +13,8 @@ use concentra::output::{Output, table::Look};
 use concentra::{Error, analyze::Analysis};
 
 use crate::support::{
-    Folder, Table, analyze, analyze_in, assert_value, extras, options, pooled, row_of, texts, try_analyze,
-    u64s, values,
+    Folder, Table, analyze, analyze_in, assert_value, extras, f64s, options, pooled, row_of, texts,
+    try_analyze, u64s, values,
 };
 
 /// A table of 7 groups, with nulls, zeros, negatives, repeated owners in both cases, and amounts of many magnitudes.
@@ -91,6 +91,44 @@ fn threads() {
         assert_eq!(one.rows(), 7);
         for threads in [2, 7] {
             table(analyze_in(threads, &options)).assert_same(&one, &[], &format!("{threads} threads"));
+        }
+    }
+}
+
+/// A thread goes from file to file, whatever their amounts are; a group's unit is that of its own rows.
+#[test]
+fn files_of_every_kind_side_by_side() {
+    let folder = Folder::new();
+    let amounts: [(&str, ArrayRef); 8] = [
+        ("a", texts(&["1.25", "3.75", "0.5"])),
+        ("b", f64s(&[0.1, 0.25, 7.0])),
+        ("c", u64s(&[5, 7, 0])),
+        ("a", texts(&["2", "11"])),
+        ("b", f64s(&[1e-30, 3.0])),
+        ("d", texts(&["0.125", "4", "0.0625"])),
+        ("c", texts(&["2.5", "0"])),
+        ("e", texts(&["10", "20"])),
+    ];
+    for (i, (token, column)) in amounts.iter().enumerate() {
+        let tokens = texts(&vec![token; column.len()]);
+        // In the order of names, and again with a row group for each row.
+        for (part, rows) in [("whole", usize::MAX), ("rows", 1)] {
+            fs::create_dir_all(folder.path().join(part).join(token)).unwrap();
+            let name = format!("{part}/{token}/{i}.parquet");
+            let columns = [("token", tokens.clone()), ("balance", column.clone())];
+            folder.write_row_groups(&name, &columns, rows);
+            fs::create_dir_all(folder.path().join(format!("{part}-mixed"))).unwrap();
+            folder.write_row_groups(&format!("{part}-mixed/{i}.parquet"), &columns, rows);
+        }
+    }
+    for part in ["whole", "rows"] {
+        for threads in [1, 2] {
+            let mixed = table(analyze_in(threads, &by_token(folder.path().join(format!("{part}-mixed")))));
+            assert_eq!(mixed.rows(), 5);
+            for (row, token) in ["a", "b", "c", "d", "e"].iter().enumerate() {
+                let alone = table(analyze_in(1, &by_token(folder.path().join(part).join(token))));
+                Table(mixed.0.slice(row, 1)).assert_same(&alone, &[], &format!("{part}: {token}"));
+            }
         }
     }
 }
