@@ -7,7 +7,7 @@ use std::time::Instant;
 /// The stages of an analysis, in the order in which data flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Parquet pages to exact amounts and local groups.
+    /// Parquet pages to exact amounts or keys, and the numbers of their groups.
     Read,
     /// Exact amounts to keys, side by side by group.
     Group,

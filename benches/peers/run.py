@@ -316,7 +316,8 @@ def main():
     for program in contestants:
         times = [run(program.start)[0] for _ in range(args.runs + 1)]
         record["start_seconds"].setdefault(program.family, statistics.median(times[1:]))
-    commit = run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])[2].strip()
+    describe = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    commit = subprocess.run(describe, capture_output=True, text=True).stdout.strip() or "of no commit"
     record["versions"]["concentra"] = f"{run([str(args.concentra), '--version'])[2].split()[-1]} ({commit})"
     with tempfile.TemporaryDirectory() as scratch:
         data = args.data or Path(scratch)
