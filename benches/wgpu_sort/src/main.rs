@@ -126,7 +126,8 @@ fn quickest(name: &str) -> Result<Peer, Failure> {
     let mut random = Random(1);
     let words: Vec<u32> = (0..SIZES[0]).map(|_| random.next() as u32).collect();
     let mut best: Option<(Duration, Peer)> = None;
-    for subgroup_size in [1, 4, 8, 16, 32] {
+    // SwiftShader's subgroups have four threads. Told of more, the peer gives a wrong order or waits for ever.
+    for subgroup_size in [1, 4] {
         let peer = Peer::open(name, subgroup_size)?;
         match peer.sort(&words).and_then(|_| peer.sort(&words)) {
             Ok(time) => {
