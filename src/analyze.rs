@@ -1,22 +1,28 @@
 //! An analysis from paths to results: input → columns → groups → plan → backend → moments → metrics → results.
 
+use std::ops::Range;
+
+use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
-use crate::choose::{Made, choose};
+use crate::choose::{Choice, Made, Work, choose};
 use crate::engine::Measured;
+use crate::engine::visits::measure_ranges;
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::groups::schema::GroupSchema;
-use crate::ingest::{Context, Gathered, Ingest, have};
+use crate::ingest::{Context, Counted, Ingest, Part, Spilled, have};
+use crate::memory::{self, Bounds, Memory};
 use crate::metrics::{self, Metric, Value};
-use crate::moments::Ask;
+use crate::moments::{Ask, Total};
 use crate::numbers::key;
 use crate::numbers::unit::{Unit, power_of_ten};
 use crate::numbers::wide::U320;
 use crate::options::Options;
-use crate::plan::Plan;
+use crate::plan::{Plan, QUERIES};
 use crate::record::Stage;
 use crate::results::{self, MeasuredRow, Results, Row, columns::median_twice};
+use crate::spill::Spill;
 
 /// The outcome of an analysis.
 pub struct Analysis {
@@ -38,65 +44,304 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let ingest = Ingest::open(options, context.interrupted)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
-    let mut gathered = ingest.gather(options, context)?;
-    let mut keys = std::mem::take(&mut gathered.column.keys);
-    let scratch = std::mem::take(&mut gathered.column.scratch);
-    let Gathered { groups, column, .. } = &gathered;
-
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let choice = choose(&options.device, &column.offsets, scratch)?;
-    let plan = Plan::new(&column.offsets, &metrics, &asks, &choice.name(), &choice.why);
-    let recorder = context.recorder;
-    let mut fallbacks: Vec<String> = Vec::new();
-    let mut rows = Vec::with_capacity(groups.keys.len());
-    let mut open = Vec::new();
-    context.progress.start("measuring", plan.keys as u64);
-    for (work, batch) in plan.works(&mut keys, &column.offsets, &column.totals).zip(&plan.batches) {
-        if (context.interrupted)() {
-            return Err(Error::Interrupted);
-        }
-        let (index, holders) = (work.index, work.keys.len() as u64);
-        let (measured, made) = choice.compute.measure(work, &asks, recorder, options.require_gpu)?;
-        fallbacks.extend(made.note.clone());
-        let finish = || -> Vec<Row> {
-            let row = |(i, measured)| row(&gathered, batch.start + i, measured, &metrics, &made);
-            measured.par_iter().enumerate().map(row).collect()
-        };
-        rows.extend(recorder.time(Stage::Finish, format!("batch {index}"), batch.len() as u64, 0, finish));
-        open.extend((batch.start..).zip(measured).filter(|(_, measured)| measured.open));
-        context.progress.add(holders);
-    }
-    if !open.is_empty() {
-        ingest.settle(&gathered, &mut open, options, context)?;
-        // Only counts are settled: who computed the row stays as it is.
-        for (id, measured) in &open {
-            let settled = values(measured, &metrics);
-            if let (Some(row), Some(settled)) = (&mut rows[*id].measured, settled) {
-                row.values = settled;
-            }
-        }
-    }
+    let memory = Memory::of(options.memory_limit);
+    let work = Analyst { ingest: &ingest, metrics: &metrics, asks: &asks, memory, options, context };
+    let outcome = match work.in_memory()? {
+        Some(outcome) => outcome,
+        None => work.spilled()?,
+    };
+    let Outcome { results, plan, choice, fallbacks, suspicions, ties } = outcome;
     let mut warnings = ingest.warnings(options);
     if let Some(first) = fallbacks.first() {
         let (failed, all) = (fallbacks.len(), plan.batches.len());
         warnings.push(format!("{first}; {failed} of {all} batches were computed on the CPU instead"));
     }
-    warnings.extend(suspicions(&rows, groups, &ingest.schema));
-    let provenance = ingest.provenance(options);
-    let group_columns = ingest.schema.columns_of(&groups.keys)?;
-    let results =
-        results::table(&ingest.schema.fields, group_columns, &rows, &metrics, options.decimals, provenance)?;
+    warnings.extend(suspicions);
     let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
-    Ok(Analysis { results, warnings, plan, device, ties: open.len() })
+    Ok(Analysis { results, warnings, plan, device, ties })
+}
+
+/// What every way through an analysis needs.
+struct Analyst<'a> {
+    ingest: &'a Ingest,
+    metrics: &'a [Metric],
+    asks: &'a [&'a Ask],
+    memory: Memory,
+    options: &'a Options,
+    context: &'a Context<'a>,
+}
+
+/// What every way comes to.
+struct Outcome {
+    results: Results,
+    plan: Plan,
+    choice: Choice,
+    /// Why batches were not computed where they should have been.
+    fallbacks: Vec<String>,
+    suspicions: Vec<String>,
+    ties: usize,
+}
+
+impl Analyst<'_> {
+    /// All rows in memory at once; none where they do not fit.
+    fn in_memory(&self) -> Result<Option<Outcome>> {
+        let Self { ingest, options, context, .. } = self;
+        if options.spill_beyond.is_some() || ingest.bytes(options) > self.memory.room(0) {
+            return Ok(None);
+        }
+        let most = self.memory.groups(ingest.bytes(options));
+        let (counted, mut column) = match ingest.gather(most, options, context) {
+            Err(Error::Memory(_)) => return Ok(None),
+            gathered => gathered?,
+        };
+        let Ok(bounds) = self.memory.bounds(counted.groups.keys.len()) else { return Ok(None) };
+        let mut keys = std::mem::take(&mut column.keys);
+        let choice = choose(&options.device, &column.offsets, std::mem::take(&mut column.scratch))?;
+        let mut plan = Plan::new(&column.offsets, self.metrics, self.asks, &choice.name(), &choice.why);
+        let expected = memory::show(ingest.bytes(options));
+        plan.memory = format!("{}all rows at once, {expected} at most; nothing on disk", self.limit());
+        context.progress.start("measuring", plan.keys as u64);
+        let mut report = Report::new(self, &counted, bounds)?;
+        for work in plan.works(&mut keys, &column.offsets, &column.totals) {
+            report.measure(&choice, work)?;
+        }
+        drop(keys);
+        Ok(Some(report.outcome(choice, plan, column.totals)?))
+    }
+
+    /// The limit, where one was given.
+    fn limit(&self) -> String {
+        self.options.memory_limit.map_or_else(String::new, |limit| format!("{}: ", memory::show(limit)))
+    }
+
+    /// Rows wait on disk and are in memory part by part.
+    fn spilled(&self) -> Result<Outcome> {
+        let Self { ingest, options, context, memory, .. } = self;
+        let most = |bounds: Bounds| options.spill_beyond.unwrap_or(bounds.keys);
+        let step = ingest.sampling(most(memory.bounds(0)?));
+        let mut counted = ingest.count(memory.groups(0), step, options, context)?;
+        let bounds = memory.bounds(counted.groups.keys.len())?;
+        let choice = choose(&options.device, &counted.groups.offsets(), vec![])?;
+        let keys = most(bounds).min(choice.compute.largest()) / choice.compute.copies();
+        let bounds = Bounds { keys, ..bounds };
+
+        let spill = Spill::new(options.temp_dir.as_deref(), 0);
+        spill.file()?;
+        let expected = memory::show(ingest.expects(&counted, bounds, options));
+        tracing::info!("memory is short: {expected} expected on disk");
+        let spilled = ingest.spill(&mut counted, bounds, &spill, options, context)?;
+        let offsets = counted.groups.offsets();
+        let parts = spilled.parts();
+        let ranges: Vec<Range<usize>> = parts.iter().map(Part::groups).collect();
+        let queries = bounds.queries.min(QUERIES);
+        let (name, why) = (choice.name(), &choice.why);
+        let mut plan = Plan::of_parts(&ranges, queries, &offsets, self.metrics, self.asks, &name, why);
+        plan.memory = format!(
+            "{}{} partitions of up to {} holders; {expected} expected on disk, {} written",
+            self.limit(),
+            spilled.partitions(),
+            bounds.keys,
+            memory::show(spill.bytes()),
+        );
+        context.progress.start("measuring", plan.keys as u64);
+        let mut report = Report::new(self, &counted, bounds)?;
+        let mut totals = Vec::with_capacity(counted.groups.keys.len());
+        for part in parts {
+            match part {
+                Part::Groups(groups, partition) => {
+                    let n = (offsets[groups.end] - offsets[groups.start]) as u64;
+                    let task = format!("partition {partition}");
+                    let load = || spilled.groups(&groups, partition, &offsets);
+                    let (mut keys, own) = context.recorder.time(Stage::Load, task, n, n * 12, load)?;
+                    for work in plan.works_of(groups, &mut keys, &offsets, &own) {
+                        report.measure(&choice, work)?;
+                    }
+                    totals.extend(own);
+                }
+                Part::Ranges(group, partitions) => {
+                    totals.push(report.measure_ranges(&choice, &plan, &spilled, group, partitions)?);
+                }
+            }
+            if report.open.len() as u64 > bounds.results / OF_OPEN {
+                report.settle(&totals)?;
+            }
+        }
+        drop(spilled);
+        report.outcome(choice, plan, totals)
+    }
+}
+
+/// Bytes of an open group's moments, which are held until it is settled.
+const OF_OPEN: u64 = 4 << 10;
+
+/// What is found of groups, in their order.
+struct Report<'a> {
+    analyst: &'a Analyst<'a>,
+    counted: &'a Counted,
+    bounds: Bounds,
+    results: Results,
+    fallbacks: Vec<String>,
+    suspicious: Suspicious,
+    open: Vec<(usize, Measured)>,
+    /// Of the open groups, without values.
+    rows: Vec<Row>,
+    ties: usize,
+}
+
+impl<'a> Report<'a> {
+    fn new(analyst: &'a Analyst<'a>, counted: &'a Counted, bounds: Bounds) -> Result<Self> {
+        let Analyst { ingest, metrics, options, .. } = analyst;
+        let fields = &ingest.schema.fields;
+        let none = results::batch(fields, ingest.schema.columns_of(&[])?, &[], metrics, options.decimals)?;
+        let (provenance, folder) = (ingest.provenance(options), options.temp_dir.as_deref());
+        let results = Results::new(&none.schema(), fields.len(), provenance, bounds.results, folder);
+        let (fallbacks, suspicious) = (vec![], Suspicious::default());
+        Ok(Self {
+            analyst,
+            counted,
+            bounds,
+            results,
+            fallbacks,
+            suspicious,
+            open: vec![],
+            rows: vec![],
+            ties: 0,
+        })
+    }
+
+    /// Measures whole groups.
+    fn measure(&mut self, choice: &Choice, work: Work<'_>) -> Result<()> {
+        let Analyst { asks, options, context, .. } = self.analyst;
+        if (context.interrupted)() {
+            return Err(Error::Interrupted);
+        }
+        let (index, first, totals, holders) = (work.index, work.first, work.totals, work.keys.len() as u64);
+        let (measured, made) = choice.compute.measure(work, asks, context.recorder, options.require_gpu)?;
+        self.fallbacks.extend(made.note.clone());
+        self.finish(index, first, measured, totals, &made)?;
+        context.progress.add(holders);
+        Ok(())
+    }
+
+    /// Measures a group by its value ranges, and tells its total.
+    fn measure_ranges(
+        &mut self,
+        choice: &Choice,
+        plan: &Plan,
+        spilled: &Spilled<'_>,
+        group: usize,
+        partitions: Range<usize>,
+    ) -> Result<Total> {
+        let Analyst { asks, options, context, .. } = self.analyst;
+        let (partitions, outlines, total) = spilled.outlines(group, partitions);
+        let holders: u64 = outlines.iter().map(|outline| outline.n).sum();
+        if holders != self.counted.groups.counts[group].holders {
+            return Err(Error::changed(self.analyst.ingest.schema.show(&self.counted.groups.keys[group])));
+        }
+        let (mut keys, mut failed, mut note) = (Vec::new(), 0, None);
+        let measured = if outlines.is_empty() {
+            Measured { moments: None, open: false }
+        } else {
+            measure_ranges(&outlines, total, asks, |range, asked| {
+                if (context.interrupted)() {
+                    return Err(Error::Interrupted);
+                }
+                let (task, n) = (format!("partition {}", partitions[range]), outlines[range].n);
+                let load = || spilled.range(partitions[range], &mut keys);
+                context.recorder.time(Stage::Load, &task, n, n * 8, load)?;
+                let (recorder, require) = (context.recorder, options.require_gpu);
+                let (answers, why) =
+                    choice.compute.visit(&task, &mut keys, plan.needs, asked, recorder, require)?;
+                failed += usize::from(why.is_some());
+                note = note.take().or(why);
+                context.progress.add(n);
+                Ok(answers)
+            })?
+        };
+        let made = choice.compute.made(failed, partitions.len(), note);
+        self.fallbacks.extend(made.note.clone());
+        let index = plan.batches.partition_point(|batch| batch.end <= group);
+        self.finish(index, group, vec![measured], &[total], &made)?;
+        Ok(total)
+    }
+
+    /// Moments to rows of the result.
+    fn finish(
+        &mut self,
+        index: usize,
+        first: usize,
+        measured: Vec<Measured>,
+        totals: &[Total],
+        made: &Made,
+    ) -> Result<()> {
+        let Analyst { metrics, context, .. } = self.analyst;
+        let (n, counted) = (measured.len(), self.counted);
+        context.recorder.time(Stage::Finish, format!("batch {index}"), n as u64, 0, || {
+            let row = |(i, measured)| row(counted, first + i, &totals[i], measured, metrics, made);
+            let rows: Vec<Row> = measured.par_iter().enumerate().map(row).collect();
+            let batch = self.batch(&counted.groups.keys[first..first + n], &rows)?;
+            self.suspicious.add(first, &rows);
+            let open = measured.into_iter().zip(rows).enumerate().filter(|(_, (measured, _))| measured.open);
+            for (i, (measured, row)) in open {
+                self.open.push((first + i, measured));
+                let measured = row.measured.map(|measured| MeasuredRow { values: vec![], ..measured });
+                self.rows.push(Row { measured, ..row });
+            }
+            self.results.push(&batch)
+        })
+    }
+
+    fn batch(&self, keys: &[Box<[u8]>], rows: &[Row]) -> Result<RecordBatch> {
+        let Analyst { ingest, metrics, options, .. } = self.analyst;
+        let columns = ingest.schema.columns_of(keys)?;
+        results::batch(&ingest.schema.fields, columns, rows, metrics, options.decimals)
+    }
+
+    /// Decides what is open among the groups whose totals these are.
+    fn settle(&mut self, totals: &[Total]) -> Result<()> {
+        let Analyst { ingest, metrics, options, context, .. } = self.analyst;
+        let (mut open, mut rows) = (std::mem::take(&mut self.open), std::mem::take(&mut self.rows));
+        if open.is_empty() {
+            return Ok(());
+        }
+        self.ties += open.len();
+        ingest.settle(self.counted, totals, &mut open, self.bounds, options, context)?;
+        // Only counts are settled: who computed the row stays as it is.
+        for ((_, measured), row) in open.iter().zip(&mut rows) {
+            if let (Some(row), Some(settled)) = (&mut row.measured, values(measured, metrics)) {
+                row.values = settled;
+            }
+        }
+        let numbers: Vec<usize> = open.iter().map(|(id, _)| *id).collect();
+        let keys: Vec<Box<[u8]>> = numbers.iter().map(|&id| self.counted.groups.keys[id].clone()).collect();
+        let batch = self.batch(&keys, &rows)?;
+        self.results.replace(&numbers, &batch)
+    }
+
+    /// Decides what is still open, and ends.
+    fn outcome(mut self, choice: Choice, plan: Plan, totals: Vec<Total>) -> Result<Outcome> {
+        self.settle(&totals)?;
+        let suspicions = self.suspicious.warnings(&self.counted.groups, &self.analyst.ingest.schema);
+        let Self { results, fallbacks, ties, .. } = self;
+        Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties })
+    }
 }
 
 fn values(measured: &Measured, metrics: &[Metric]) -> Option<Vec<Value>> {
     measured.moments.as_ref().map(|moments| metrics::values(metrics, moments))
 }
 
-fn row(gathered: &Gathered, id: usize, measured: &Measured, metrics: &[Metric], made: &Made) -> Row {
-    let (groups, total) = (&gathered.groups, &gathered.column.totals[id]);
+fn row(
+    counted: &Counted,
+    id: usize,
+    total: &Total,
+    measured: &Measured,
+    metrics: &[Metric],
+    made: &Made,
+) -> Row {
+    let groups = &counted.groups;
     let measured = measured.moments.as_ref().zip(values(measured, metrics)).map(|(moments, values)| {
         let (backend, adapter, note) = made.row(moments);
         MeasuredRow {
@@ -113,32 +358,44 @@ fn row(gathered: &Gathered, id: usize, measured: &Measured, metrics: &[Metric], 
     Row { counts: groups.counts[id], unit: groups.units[id], measured }
 }
 
-/// Signs that a column holds something else than amounts, or more than doubles hold.
-fn suspicions(rows: &[Row], groups: &Groups, schema: &GroupSchema) -> Vec<String> {
-    let name = |id: usize| format!("group {}", schema.show(&groups.keys[id]));
-    let find = |suspicious: &dyn Fn(&Row, &MeasuredRow) -> bool| -> Vec<usize> {
-        let measured =
-            rows.iter().enumerate().filter_map(|(id, row)| Some((id, row, row.measured.as_ref()?)));
-        measured.filter(|(_, row, m)| suspicious(row, m)).map(|(id, _, _)| id).collect()
-    };
-    let mut warnings = Vec::new();
-    let mut warn = |groups: Vec<usize>, what: &str| {
-        if !groups.is_empty() {
-            let shown: Vec<String> = groups.iter().take(2).map(|&id| name(id)).collect();
-            warnings.push(format!("{} {what}", have(&shown, groups.len())));
+/// Groups with signs that a column holds something else than amounts.
+#[derive(Default)]
+struct Suspicious {
+    /// One amount above all others together.
+    dominated: Vec<usize>,
+    /// A total beyond reason.
+    huge: Vec<usize>,
+}
+
+impl Suspicious {
+    fn add(&mut self, first: usize, rows: &[Row]) {
+        for (i, row) in rows.iter().enumerate() {
+            let Some(measured) = &row.measured else { continue };
+            if row.counts.holders > 2 && U320::from(key::value(measured.largest)) << 1 > measured.total {
+                self.dominated.push(first + i);
+            }
+            // In whole units as written: 10^22 tokens of 18 decimals are many, but no ids.
+            let Unit::Decimal(decimals) = row.unit else { continue };
+            if power_of_ten(decimals).is_some_and(|ten| (measured.total / U320::from(ten)).bit_len() > 128) {
+                self.huge.push(first + i);
+            }
         }
-    };
-    let dominates = |row: &Row, m: &MeasuredRow| {
-        row.counts.holders > 2 && U320::from(key::value(m.largest)) << 1 > m.total
-    };
-    warn(find(&dominates), "one amount above all others together; is it a balance?");
-    // In whole units as written: 10^22 tokens of 18 decimals are many, but no ids.
-    let huge = |row: &Row, m: &MeasuredRow| match row.unit {
-        Unit::Decimal(d) => power_of_ten(d).is_some_and(|ten| (m.total / U320::from(ten)).bit_len() > 128),
-        Unit::Binary(_) => false,
-    };
-    warn(find(&huge), "a total above 2^128; are these amounts, not ids?");
-    let cut = groups.cut.iter().map(|&id| id as usize).collect();
-    warn(cut, "doubles that span more than 255 bits: what lies below the group's unit is cut off");
-    warnings
+    }
+
+    /// What to tell of them, and of groups with more than doubles hold.
+    fn warnings(&self, groups: &Groups, schema: &GroupSchema) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut warn = |of: &[usize], what: &str| {
+            if !of.is_empty() {
+                let name = |&id: &usize| format!("group {}", schema.show(&groups.keys[id]));
+                let shown: Vec<String> = of.iter().take(2).map(name).collect();
+                warnings.push(format!("{} {what}", have(&shown, of.len())));
+            }
+        };
+        warn(&self.dominated, "one amount above all others together; is it a balance?");
+        warn(&self.huge, "a total above 2^128; are these amounts, not ids?");
+        let cut: Vec<usize> = groups.cut.iter().map(|&id| id as usize).collect();
+        warn(&cut, "doubles that span more than 255 bits: what lies below the group's unit is cut off");
+        warnings
+    }
 }

@@ -7,6 +7,7 @@ use crate::backend::Backend;
 use crate::backend::words::WIDEST;
 use crate::cpu::sort::SPLIT;
 use crate::cpu::{Cpu, CpuWithScratch};
+use crate::engine::visits::{Answers, Visit, visit};
 use crate::engine::{self, Batch, Measured};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
@@ -257,6 +258,8 @@ impl Compute {
 pub struct Work<'a> {
     /// A number to record the work under.
     pub index: usize,
+    /// The first group's number among all.
+    pub first: usize,
     /// All keys, in any order within a group.
     pub keys: &'a mut [Key],
     /// Where each group starts, and the end.
@@ -284,7 +287,7 @@ impl Compute {
             }
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => {
-                let Work { index, keys, offsets, totals, needs } = work;
+                let Work { index, first, keys, offsets, totals, needs } = work;
                 let (borders, ranges) = engine::cut(keys, &offsets, gpu.largest_segment());
                 let batch = Batch { index, keys: &mut *keys, offsets: &borders, ranges: &ranges, totals };
                 match engine::measure(&**gpu, batch, needs, asks, recorder) {
@@ -294,12 +297,70 @@ impl Compute {
                         Ok((measured, Made { backend: gpu.name(), adapter, note: None, largest }))
                     }
                     Err(error @ Error::Device { .. }) if !require_gpu => {
-                        let work = Work { index, keys, offsets, totals, needs };
+                        let work = Work { index, first, keys, offsets, totals, needs };
                         on_cpu(&CpuWithScratch::default(), work, asks, recorder, Some(error.to_string()))
                     }
                     Err(error) => Err(error),
                 }
             }
+        }
+    }
+}
+
+impl Compute {
+    /// Holders of one group that are sorted at once at most.
+    pub fn largest(&self) -> usize {
+        match self {
+            Self::Cpu(_) => usize::MAX,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => gpu.largest_segment(),
+        }
+    }
+
+    /// How much more memory than on the CPU a key takes where a processor plays the device, whose memory is then the
+    /// process's.
+    pub fn copies(&self) -> usize {
+        if self.is_software() { 4 } else { 1 }
+    }
+
+    /// Sorts one value range of a group and answers what is asked of it, and says why it was not the device that did.
+    pub fn visit(
+        &self,
+        task: &str,
+        keys: &mut [Key],
+        needs: Needs,
+        asked: &Visit,
+        recorder: &Recorder,
+        require_gpu: bool,
+    ) -> Result<(Answers, Option<String>)> {
+        let on_cpu = |cpu: &CpuWithScratch, keys: &mut [Key]| visit(cpu, task, keys, needs, asked, recorder);
+        match self {
+            Self::Cpu(cpu) => {
+                let _ = require_gpu;
+                Ok((on_cpu(cpu, keys)?, None))
+            }
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => match visit(&**gpu, task, keys, needs, asked, recorder) {
+                Ok(answers) => Ok((answers, None)),
+                Err(error @ Error::Device { .. }) if !require_gpu => {
+                    Ok((on_cpu(&CpuWithScratch::default(), keys)?, Some(error.to_string())))
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Who computed a group whose value ranges, so many of all, failed on the device for this reason.
+    pub fn made(&self, failed: usize, all: usize, note: Option<String>) -> Made {
+        let note =
+            note.map(|note| format!("{note}; {failed} of {all} value ranges were computed on the CPU"));
+        match self {
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) if failed < all => {
+                let adapter = gpu.adapter().map(str::to_owned);
+                Made { backend: gpu.name(), adapter, note, largest: 0 }
+            }
+            _ => Made { backend: Cpu.name(), adapter: None, note, largest: usize::MAX },
         }
     }
 }
@@ -311,7 +372,7 @@ fn on_cpu(
     recorder: &Recorder,
     note: Option<String>,
 ) -> Result<(Vec<Measured>, Made)> {
-    let Work { index, keys, offsets, totals, needs } = work;
+    let Work { index, keys, offsets, totals, needs, .. } = work;
     let ranges: Vec<usize> = (0..offsets.len()).collect();
     let batch = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
     let measured = engine::measure(cpu, batch, needs, asks, recorder)?;

@@ -163,6 +163,13 @@ pub struct AnalyzeArgs {
     /// Threads, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
     pub threads: Option<NonZeroUsize>,
+    /// Memory to stay within, from 128MB on: 2G, 150MB or 1.5GiB; three quarters of the machine's by default. What does
+    /// not fit waits on disk. It changes no number
+    #[arg(long, value_name = "SIZE", help_heading = "Execution")]
+    pub memory_limit: Option<String>,
+    /// Where what does not fit into memory waits, the system's temporary folder by default
+    #[arg(long, value_name = "DIR", help_heading = "Execution")]
+    pub temp_dir: Option<PathBuf>,
     /// Say on stderr what is computed where, and why
     #[arg(long, help_heading = "Execution")]
     pub explain: bool,

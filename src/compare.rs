@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::choose::{Compute, all_devices};
 use crate::engine::Measured;
 use crate::error::{Error, Result};
-use crate::ingest::{Context, Gathered, Ingest};
+use crate::groups::Column;
+use crate::ingest::{Context, Ingest};
 use crate::metrics::{self, Metric};
 use crate::moments::Ask;
 use crate::numbers::key::Key;
@@ -92,13 +93,12 @@ pub fn compare(options: &Options, trial: &Trial, context: &Context<'_>) -> Resul
     let contestants: Vec<Contestant> = devices.iter().map(named).collect::<Result<_>>()?;
 
     let ingest = Ingest::open(options, context.interrupted)?;
-    let mut gathered = ingest.gather(options, context)?;
-    let keys = std::mem::take(&mut gathered.column.keys);
+    let (counted, mut column) = ingest.gather(usize::MAX, options, context)?;
+    let keys = std::mem::take(&mut column.keys);
     let median = median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let plan = Plan::new(&gathered.column.offsets, &metrics, &asks, "", "");
-    let work =
-        Work { keys: &keys, gathered: &gathered, plan: &plan, metrics: &metrics, asks: &asks, context };
+    let plan = Plan::new(&column.offsets, &metrics, &asks, "", "");
+    let work = Work { keys: &keys, column: &column, plan: &plan, metrics: &metrics, asks: &asks, context };
 
     let runs_of = |contestant: &Contestant| u64::from(contestant.runs(trial.runs));
     let all: u64 = contestants.iter().map(|c| runs_of(c) * keys.len() as u64).sum();
@@ -112,7 +112,7 @@ pub fn compare(options: &Options, trial: &Trial, context: &Context<'_>) -> Resul
             Some(expected) => {
                 difference = difference.take().or_else(|| {
                     let (group, what) = first_difference(expected, &measured)?;
-                    let key = ingest.schema.show(&gathered.groups.keys[group]);
+                    let key = ingest.schema.show(&counted.groups.keys[group]);
                     Some(format!("group {key}: {what}"))
                 });
             }
@@ -149,7 +149,7 @@ pub fn first_difference(expected: &[Measured], measured: &[Measured]) -> Option<
 struct Work<'a> {
     /// Sorting rearranges keys, so each run gets a copy of these.
     keys: &'a [Key],
-    gathered: &'a Gathered,
+    column: &'a Column,
     plan: &'a Plan,
     metrics: &'a [Metric],
     asks: &'a [&'a Ask],
@@ -217,7 +217,7 @@ impl Work<'_> {
     fn once(&self, compute: &Compute) -> Result<(Vec<Measured>, Sample)> {
         let recorder = Recorder::default();
         let mut keys = self.keys.to_vec();
-        let column = &self.gathered.column;
+        let column = self.column;
         let mut all = Vec::with_capacity(self.plan.groups);
         compute.forget();
         let started = Instant::now();

@@ -18,6 +18,7 @@ use crate::numbers::wide::{U320, U384};
 use crate::record::{Recorder, Stage};
 
 mod ranges;
+pub mod visits;
 
 pub use ranges::cut;
 
@@ -323,22 +324,62 @@ fn narrow(x: U320) -> U256 {
     U256::from_limbs_slice(&x.as_limbs()[..4])
 }
 
-/// Decides every count of a group from its exact amounts, in any order.
-pub fn settle(measured: &mut Measured, exact: &mut [U256]) {
-    let Some(moments) = &mut measured.moments else { return };
-    exact.sort_unstable_by(|a, b| b.cmp(a));
-    for (fraction, count) in &mut moments.exceeding {
-        let bound = tie::fraction(&moments.total, fraction.numerator, fraction.denominator);
-        let mut sum = U320::ZERO;
-        let reach = exact.iter().position(|&a| {
-            sum += U320::from(a);
-            sum > bound
-        });
-        *count = reach.map_or(exact.len(), |i| i + 1) as u64;
+/// Decides the counts of a group from its exact amounts, the largest first and in as many lots as they come.
+#[derive(Debug)]
+pub struct Settling<'m> {
+    measured: &'m mut Measured,
+    /// Amounts seen so far.
+    seen: u64,
+    sum: U320,
+    /// The counts that are decided so far.
+    exceeding: Vec<Option<u64>>,
+    at_least: Vec<u64>,
+}
+
+impl<'m> Settling<'m> {
+    /// Of a group with open comparisons.
+    pub fn new(measured: &'m mut Measured) -> Self {
+        let asked = |count: fn(&Moments) -> usize| measured.moments.as_ref().map_or(0, count);
+        let (exceeding, at_least) = (asked(|m| m.exceeding.len()), asked(|m| m.at_least.len()));
+        Self {
+            measured,
+            seen: 0,
+            sum: U320::ZERO,
+            exceeding: vec![None; exceeding],
+            at_least: vec![0; at_least],
+        }
     }
-    for (fraction, count) in &mut moments.at_least {
-        let least = least(&moments.total, *fraction);
-        *count = exact.partition_point(|&a| U320::from(a) >= least) as u64;
+
+    /// The next lot: none of its amounts is above one of those before; their order among themselves is free.
+    pub fn take(&mut self, exact: &mut [U256]) {
+        let Some(moments) = &self.measured.moments else { return };
+        exact.sort_unstable_by(|a, b| b.cmp(a));
+        for ((fraction, _), count) in moments.at_least.iter().zip(&mut self.at_least) {
+            let least = least(&moments.total, *fraction);
+            *count += exact.partition_point(|&a| U320::from(a) >= least) as u64;
+        }
+        let bound = |&(f, _): &(Fraction, u64)| tie::fraction(&moments.total, f.numerator, f.denominator);
+        let bounds: Vec<U320> = moments.exceeding.iter().map(bound).collect();
+        for &amount in &*exact {
+            self.sum += U320::from(amount);
+            self.seen += 1;
+            for (bound, reached) in bounds.iter().zip(&mut self.exceeding) {
+                if reached.is_none() && self.sum > *bound {
+                    *reached = Some(self.seen);
+                }
+            }
+        }
     }
-    measured.open = false;
+
+    /// All amounts are seen: the sum of them, and the counts take their places.
+    pub fn finish(self) -> U320 {
+        if let Some(moments) = &mut self.measured.moments {
+            let settled = moments.exceeding.iter_mut().zip(self.exceeding);
+            settled.for_each(|((_, count), reached)| *count = reached.unwrap_or(self.seen));
+            let settled = moments.at_least.iter_mut().zip(self.at_least);
+            settled.for_each(|((_, count), exact)| *count = exact);
+        }
+        self.measured.open = false;
+        self.sum
+    }
 }

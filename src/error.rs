@@ -98,6 +98,20 @@ pub enum Error {
     /// Two devices gave different numbers: a defect of concentra, of a driver or of a device.
     #[error("{0}")]
     Unequal(String),
+    /// Temporary data could not be kept: what does not fit into memory, or standard input.
+    #[error(
+        "{}: cannot keep temporary data in this folder; name one with more room with --temp-dir, or allow more memory \
+         with --memory-limit", folder.display()
+    )]
+    Spill {
+        /// The temporary folder.
+        folder: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Not even what must be in memory fits into it.
+    #[error("{0}")]
+    Memory(String),
     /// The user pressed Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,
@@ -120,6 +134,15 @@ impl Error {
     /// Wraps an Arrow error: `.map_err(Error::arrow("write the table"))`.
     pub fn arrow(action: &'static str) -> impl FnOnce(arrow::error::ArrowError) -> Self {
         move |source| Self::Arrow { action, source }
+    }
+
+    /// The error of a group whose rows are not those that were read before.
+    pub fn changed(group: String) -> Self {
+        Self::Group {
+            group,
+            problem: "its amounts changed between two reads".into(),
+            remedy: "run again when the files are no longer written to".into(),
+        }
     }
 
     /// The process's exit status for this error.

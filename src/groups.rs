@@ -1,7 +1,5 @@
 //! Rows to groups: dense ids, each group's unit and total, and its keys side by side.
 
-use std::collections::HashMap;
-
 use ruint::aliases::U256;
 
 use crate::columns::{Amounts, Values};
@@ -9,21 +7,22 @@ use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
 use crate::moments::Total;
 use crate::numbers::key::{self, Key};
-use crate::numbers::unit::{Span, Unit, of_double, power_of_ten};
-use crate::options::Owners;
+use crate::numbers::unit::{Span, Unit, key_of_double, of_double, power_of_ten};
 
 pub mod chunk;
 mod codes;
-pub mod merge;
+pub mod owners;
 pub mod registry;
-mod scatter;
+pub mod route;
+pub mod sample;
+pub mod scatter;
 pub mod schema;
 mod tally;
 pub mod worker;
 
-use chunk::{Chunk, Part};
+use chunk::{Origin, Part};
 use registry::Registry;
-use worker::{Distinct, Workers};
+use worker::{Distinct, Left, Workers};
 
 /// How many rows of a group went where, in the words of the result's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +69,19 @@ pub struct Groups {
     pub of_task: Vec<Distinct>,
 }
 
+impl Groups {
+    /// Where each group's holders begin, and the end.
+    pub fn offsets(&self) -> Vec<usize> {
+        let mut offsets = vec![0];
+        let mut end = 0;
+        offsets.extend(self.counts.iter().map(|counts| {
+            end += counts.holders as usize;
+            end
+        }));
+        offsets
+    }
+}
+
 /// Puts groups in the order of their keys, so that neither tasks nor their order show, and finds their units. Zeros
 /// are no holders, unless they are kept until owners are known.
 pub fn unite(
@@ -80,22 +92,7 @@ pub fn unite(
     keep_zeros: bool,
 ) -> Result<Groups> {
     let (keys, ranks) = registry.ranked();
-    let mut counts = vec![Counts::default(); keys.len()];
-    let mut spans = vec![Span::default(); keys.len()];
-    for worker in workers.all() {
-        worker.tallies.settle();
-        for ((tallied, span), &rank) in worker.tallies.settled.iter().zip(&ranks) {
-            counts[rank as usize].add(tallied);
-            spans[rank as usize].merge(*span);
-        }
-    }
-    for counts in &mut counts {
-        counts.holders = counts.rows;
-        counts.rows += counts.null + counts.negative;
-        if !keep_zeros {
-            counts.holders -= counts.zero;
-        }
-    }
+    let (counts, spans) = tallied(workers, &ranks, keep_zeros);
     let units = spans.iter().enumerate().map(|(id, span)| {
         span.unit().ok_or_else(|| Error::Group {
             group: schema.show(&keys[id]),
@@ -116,6 +113,27 @@ pub fn unite(
         });
     }
     Ok(Groups { keys, counts, units, cut, ranks, of_task })
+}
+
+/// The counts and spans of all groups, by rank.
+pub fn tallied(workers: &mut Workers, ranks: &[u32], keep_zeros: bool) -> (Vec<Counts>, Vec<Span>) {
+    let mut counts = vec![Counts::default(); ranks.len()];
+    let mut spans = vec![Span::default(); ranks.len()];
+    for worker in workers.all() {
+        worker.known.tallies.settle();
+        for ((tallied, span), &rank) in worker.known.tallies.settled.iter().zip(ranks) {
+            counts[rank as usize].add(tallied);
+            spans[rank as usize].merge(*span);
+        }
+    }
+    for counts in &mut counts {
+        counts.holders = counts.rows;
+        counts.rows += counts.null + counts.negative;
+        if !keep_zeros {
+            counts.holders -= counts.zero;
+        }
+    }
+    (counts, spans)
 }
 
 /// An exact amount in its group's unit.
@@ -198,91 +216,47 @@ pub struct Column {
     pub scratch: Vec<u64>,
 }
 
-/// Brings all amounts into their groups. Chunks are consumed as they are used up.
-pub fn gather(
-    mut chunks: Vec<Chunk<'_>>,
-    groups: &mut Groups,
-    workers: Workers,
-    owners: Owners,
-    files: &[InputFile],
-) -> Result<Column> {
-    match owners {
-        Owners::Trust => scatter::scatter(chunks, groups, workers, files),
-        Owners::Check => {
-            merge::check(&chunks, groups, files)?;
-            merge::drop_zeros(groups, &mut chunks);
-            scatter::scatter(chunks, groups, workers, files)
-        }
-        Owners::Merge => {
-            let merged = merge::merge(&chunks, groups, files, |_| true)?;
-            drop(chunks);
-            Ok(merge::column(merged, groups))
-        }
-    }
-}
-
-/// Where each group's holders begin, and the end.
-fn offsets(groups: &Groups) -> Vec<usize> {
-    let mut offsets = vec![0];
-    let mut end = 0;
-    offsets.extend(groups.counts.iter().map(|counts| {
-        end += counts.holders as usize;
-        end
-    }));
-    offsets
-}
-
-/// The exact amounts of the wanted groups' holders, for what only they decide.
-pub fn exact_amounts(
-    chunks: &[Chunk<'_>],
+/// Every amount of a part that is not zero, and its group by rank: its key, with what that leaves out of it in `left`
+/// by the same rank.
+pub fn each_key(
+    part: &Part,
+    amounts: &Amounts,
     groups: &Groups,
-    owners: Owners,
-    files: &[InputFile],
-    wanted: &[bool],
-) -> Result<HashMap<u32, Vec<U256>>> {
-    let mut exact: HashMap<u32, Vec<U256>> = HashMap::new();
-    if owners == Owners::Merge {
-        for (id, amount, _) in
-            merge::merge(chunks, groups, files, |id| wanted[id as usize])?.into_iter().flatten()
-        {
-            if !amount.is_zero() {
-                exact.entry(id).or_default().push(amount);
+    left: &mut Left,
+    refuse: impl Fn(usize, &str) -> Error,
+    mut put: impl FnMut(u32, Key) -> Result<()>,
+) -> Result<()> {
+    part.ids.try_each(part.rows, |row, number| {
+        if amounts.values.is_zero(row) {
+            return Ok(());
+        }
+        let group = groups.ranks[number as usize];
+        let unit = groups.units[group as usize];
+        let direct = match (&amounts.values, unit) {
+            (Values::Double(values), Unit::Binary(unit)) => key_of_double(values[row], unit),
+            _ => None,
+        };
+        let key = match direct {
+            Some(key) => key,
+            None => {
+                let (amount, whole) =
+                    amount_of(amounts, row, unit).map_err(|problem| refuse(row, problem))?;
+                left.key(group, amount, whole)
             }
-        }
-        return Ok(exact);
-    }
-    for chunk in chunks {
-        for part in &chunk.parts {
-            part.ids.try_each(part.rows, |row, number| {
-                let id = groups.ranks[number as usize];
-                if wanted[id as usize] {
-                    let (amount, _) = amount_of(part.amounts(), row, groups.units[id as usize])
-                        .map_err(|problem| place_error(chunk, part, row, files, problem))?;
-                    if !amount.wide().is_zero() {
-                        exact.entry(id).or_default().push(amount.wide());
-                    }
-                }
-                Ok::<(), Error>(())
-            })?;
-        }
-    }
-    Ok(exact)
+        };
+        put(group, key)
+    })
 }
 
 /// An error in a row that only the whole group shows.
-fn place_error(chunk: &Chunk<'_>, part: &Part, row: usize, files: &[InputFile], problem: &str) -> Error {
-    let remedy = if problem.starts_with("the sum") {
-        "amounts are at most 2^256 − 1; are they amounts, not ids?"
-    } else {
-        "leave the row out, or keep amounts of such different sizes in groups of their own"
-    };
+pub fn place_error(origin: &Origin, part: &Part, row: usize, files: &[InputFile], problem: &str) -> Error {
     Error::Cell {
         place: Place {
-            file: files[chunk.file].source.shown.clone(),
-            column: chunk.amount.clone(),
+            file: files[origin.file].source.shown.clone(),
+            column: origin.amount.clone(),
             row: part.first_row + row as u64 + 1,
         },
         problem: problem.into(),
-        remedy: remedy.into(),
+        remedy: "leave the row out, or keep amounts of such different sizes in groups of their own".into(),
     }
 }

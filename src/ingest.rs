@@ -6,21 +6,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::columns;
-use crate::engine::{self, Measured};
 use crate::error::{Error, Result};
 use crate::groups::chunk::{self, Chunk, Reading, Task};
 use crate::groups::registry::Registry;
+use crate::groups::sample::Sample;
+use crate::groups::scatter::scatter;
 use crate::groups::schema::GroupSchema;
 use crate::groups::worker::{Distinct, Workers};
 use crate::groups::{self, Column, Groups};
+
 use crate::input::file::InputFile;
 use crate::input::roles::{self, Encoding, KeyColumn, KeySource, Roles};
 use crate::input::{Source, discover};
-use crate::numbers::wide::U320;
+use crate::memory::Bounds;
 use crate::options::{Options, Owners, Snapshot};
 use crate::progress::Progress;
 use crate::record::{Recorder, Stage};
 use crate::results;
+use crate::spill::Spill;
+
+mod bounded;
+mod settle;
+
+pub use bounded::{Part, Spilled};
 
 /// The opened files and what their columns are.
 pub struct Ingest {
@@ -43,20 +51,19 @@ pub struct Context<'a> {
     pub progress: &'a Progress,
 }
 
-/// All rows in their groups.
-pub struct Gathered {
-    /// The groups.
+/// What is known of all rows once they were read.
+pub struct Counted {
+    /// Their groups.
     pub groups: Groups,
-    /// Their keys and totals.
-    pub column: Column,
     tasks: Vec<Task>,
     registry: Registry,
+    samples: Vec<Sample>,
 }
 
 impl Ingest {
     /// Opens the files behind the paths and finds out what their columns are. No page is read.
     pub fn open(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
-        let (sources, notes) = discover(&options.paths, interrupted)?;
+        let (sources, notes) = discover(&options.paths, options.temp_dir.as_deref(), interrupted)?;
         Ok(Self { notes, ..Self::of(sources, options)? })
     }
 
@@ -70,32 +77,69 @@ impl Ingest {
         Ok(Self { files, roles, schema, notes: vec![] })
     }
 
-    /// Reads all rows into their groups.
-    pub fn gather(&self, options: &Options, context: &Context<'_>) -> Result<Gathered> {
+    /// Reads all rows into their groups, so many at most.
+    pub fn gather(&self, most: usize, options: &Options, context: &Context<'_>) -> Result<(Counted, Column)> {
+        if options.owners != Owners::Trust {
+            return self.gather_owners(most, options, context);
+        }
         let tasks = self.tasks();
-        let rows = self.files.iter().map(InputFile::rows).fold(0, u64::saturating_add);
+        let rows = self.rows();
         context.progress.start("reading", rows);
-        let (registry, mut workers) = (Registry::default(), Workers::default());
-        let decimals = self.decimals().filter(|_| options.owners == Owners::Trust);
+        let (registry, mut workers) = (Registry::new(most), Workers::default());
+        let decimals = self.decimals();
         // A damaged footer may promise more rows than there is memory: they are then read without slots, and found out.
-        let wanted = if self.fits_slots(options) { usize::try_from(rows).unwrap_or(0) } else { 0 };
+        let wanted = if self.fits_slots() { usize::try_from(rows).unwrap_or(0) } else { 0 };
         let mut slots = bytemuck::try_zeroed_vec(wanted).unwrap_or_default();
         let of_rows = Slots { decimals, of_rows: &mut slots };
         let (chunks, of_task) = self.read(&tasks, &registry, &workers, of_rows, options, context)?;
         let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
-            let keep_zeros = options.owners != Owners::Trust;
-            let mut groups = groups::unite(&registry, &mut workers, of_task, &self.schema, keep_zeros)?;
-            let column = groups::gather(chunks, &mut groups, workers, options.owners, &self.files)?;
+            let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, false)?;
+            let column = scatter(chunks, &groups, workers, &self.files)?;
             Ok::<_, Error>((groups, column))
         })?;
         column.scratch = slots;
-        Ok(Gathered { groups, column, tasks, registry })
+        Ok((Counted { groups, tasks, registry, samples: vec![] }, column))
+    }
+
+    /// The same by way of each owner's rows, all in memory.
+    fn gather_owners(
+        &self,
+        most: usize,
+        options: &Options,
+        context: &Context<'_>,
+    ) -> Result<(Counted, Column)> {
+        let spill = Spill::new(None, u64::MAX);
+        let mut counted = self.count(most, u64::MAX, options, context)?;
+        let spilled = self.spill(&mut counted, Bounds::NONE, &spill, options, context)?;
+        let offsets = counted.groups.offsets();
+        let (mut keys, mut totals) = (vec![], vec![]);
+        for part in spilled.parts() {
+            let Part::Groups(groups, partition) = part else { unreachable!("there are no bounds to cut by") };
+            (keys, totals) = spilled.groups(&groups, partition, &offsets)?;
+        }
+        Ok((counted, Column { keys, offsets, totals, scratch: vec![] }))
+    }
+
+    /// Bytes of memory that rows take while they are gathered and sorted, at most. Measured: 16 to 25 for words, 29 to
+    /// 45 for amounts as they are, and some 70 with owners.
+    pub fn bytes(&self, options: &Options) -> u64 {
+        let of_row = match options.owners {
+            Owners::Merge | Owners::Check => 100,
+            Owners::Trust if self.fits_slots() => 26,
+            Owners::Trust => 50,
+        };
+        self.rows().saturating_mul(of_row)
+    }
+
+    /// All rows, by the footers.
+    fn rows(&self) -> u64 {
+        self.files.iter().map(InputFile::rows).fold(0, u64::saturating_add)
     }
 
     /// Whether the amounts of some rows, as they are read, fit a word: doubles do, and keys.
-    fn fits_slots(&self, options: &Options) -> bool {
+    fn fits_slots(&self) -> bool {
         let doubles = self.roles.iter().any(|roles| roles.encoding == Encoding::Double);
-        options.owners == Owners::Trust && (doubles || self.decimals().is_some())
+        doubles || self.decimals().is_some()
     }
 
     /// The decimals of all amounts, where the types of all files tell.
@@ -124,7 +168,7 @@ impl Ingest {
         tasks
     }
 
-    /// Reads tasks in parallel. The error returned is that of the first task in order that fails.
+    /// Reads tasks in parallel.
     fn read<'s>(
         &self,
         tasks: &[Task],
@@ -135,10 +179,7 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<(Vec<Chunk<'s>>, Vec<Distinct>)> {
         let Slots { decimals, of_rows } = slots;
-        let (files, roles, schema) = (&self.files[..], &self.roles[..], &self.schema);
-        let interrupted = context.interrupted;
-        let reading = Reading { files, roles, schema, options, decimals, registry, interrupted };
-        let failed = AtomicUsize::new(usize::MAX);
+        let reading = Reading { decimals, ..self.reading(registry, options.owners, options, context) };
         let mut rest = of_rows;
         let of_tasks: Vec<&mut [u64]> = tasks
             .iter()
@@ -149,64 +190,33 @@ impl Ingest {
                 own
             })
             .collect();
-        let chunks: Vec<Option<Result<(Chunk<'_>, Distinct)>>> = tasks
-            .par_iter()
-            .zip(of_tasks)
-            .enumerate()
-            .map(|(i, (task, slots))| {
-                if i > failed.load(Ordering::Relaxed) {
-                    return None;
-                }
-                let chunk = read_one(&reading, task, slots, workers, context);
-                if chunk.is_err() {
-                    failed.fetch_min(i, Ordering::Relaxed);
-                }
-                Some(chunk)
-            })
-            .collect();
-        // A task is only left out after one before it failed, so the error comes first.
-        let chunks: Vec<(Chunk<'_>, Distinct)> = chunks.into_iter().flatten().collect::<Result<_>>()?;
+        let reading = &reading;
+        let chunks = in_order(tasks.par_iter().zip(of_tasks), |(task, slots)| {
+            let read =
+                move || workers.with(task.file, move |worker| chunk::read(reading, task, slots, worker));
+            recorded(reading, task, Stage::Read, context, read)
+        })?;
         Ok(chunks.into_iter().unzip())
     }
 
-    /// Reads the exact amounts of undecided groups again and decides their counts. All at once: one group's rows may
-    /// lie anywhere.
-    pub fn settle(
-        &self,
-        gathered: &Gathered,
-        undecided: &mut [(usize, Measured)],
-        options: &Options,
-        context: &Context<'_>,
-    ) -> Result<()> {
-        let Gathered { groups, column, tasks, registry } = gathered;
-        let mut wanted = vec![false; groups.keys.len()];
-        undecided.iter().for_each(|&(id, _)| wanted[id] = true);
-        let is_wanted = |&number: &u32| wanted[groups.ranks[number as usize] as usize];
-        let has_wanted = |groups: &Distinct| groups.as_ref().is_none_or(|ids| ids.iter().any(is_wanted));
-        let again: Vec<Task> = tasks
-            .iter()
-            .zip(&groups.of_task)
-            .filter(|(_, ids)| has_wanted(ids))
-            .map(|(task, _)| *task)
-            .collect();
-        let (chunks, _) =
-            self.read(&again, registry, &Workers::default(), Slots::default(), options, context)?;
-        if registry.keys() > groups.keys.len() {
-            return Err(changed("of rows that are new".into()));
+    /// What tasks are read with.
+    fn reading<'a>(
+        &'a self,
+        registry: &'a Registry,
+        owners: Owners,
+        options: &'a Options,
+        context: &'a Context<'_>,
+    ) -> Reading<'a> {
+        Reading {
+            files: &self.files,
+            roles: &self.roles,
+            schema: &self.schema,
+            options,
+            owners,
+            decimals: None,
+            registry,
+            interrupted: context.interrupted,
         }
-        let work = || groups::exact_amounts(&chunks, groups, options.owners, &self.files, &wanted);
-        let exact = context.recorder.time(Stage::Ties, "all", undecided.len() as u64, 0, work);
-        // What was an amount when it was read first is none any more.
-        let mut exact = exact.map_err(|_| changed("of rows that are new".into()))?;
-        for (id, measured) in undecided {
-            let mut amounts = exact.remove(&(*id as u32)).unwrap_or_default();
-            let total = amounts.iter().fold(U320::ZERO, |sum, &a| sum + U320::from(a));
-            if total != column.totals[*id].amount {
-                return Err(changed(self.schema.show(&groups.keys[*id])));
-            }
-            engine::settle(measured, &mut amounts);
-        }
-        Ok(())
     }
 
     /// What the files themselves give reason to say.
@@ -315,29 +325,44 @@ struct Slots<'s> {
     of_rows: &'s mut [u64],
 }
 
-fn read_one<'s>(
-    reading: &Reading<'_>,
-    task: &Task,
-    slots: &'s mut [u64],
-    workers: &Workers,
-    context: &Context<'_>,
-) -> Result<(Chunk<'s>, Distinct)> {
-    let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
-    let roots = chunk::projection(reading.schema, task.file, roles, reading.options);
-    let rows = task.rows as u64;
-    let bytes = task.row_group.map_or(0, |row_group| file.column_bytes(row_group, &roots));
-    let read = move || workers.with(task.file, move |worker| chunk::read(reading, task, slots, worker));
-    let chunk = context.recorder.time(Stage::Read, &file.source.name, rows, bytes, read);
-    context.progress.add(rows);
-    chunk
+/// Does tasks in parallel. The error returned is that of the first task in order that fails.
+fn in_order<T: Send, D: Send>(
+    tasks: impl IndexedParallelIterator<Item = T>,
+    work: impl Fn(T) -> Result<D> + Sync,
+) -> Result<Vec<D>> {
+    let failed = AtomicUsize::new(usize::MAX);
+    let done: Vec<Option<Result<D>>> = tasks
+        .enumerate()
+        .map(|(i, task)| {
+            if i > failed.load(Ordering::Relaxed) {
+                return None;
+            }
+            let done = work(task);
+            if done.is_err() {
+                failed.fetch_min(i, Ordering::Relaxed);
+            }
+            Some(done)
+        })
+        .collect();
+    // A task is only left out after one before it failed, so the error comes first.
+    done.into_iter().flatten().collect()
 }
 
-fn changed(group: String) -> Error {
-    Error::Group {
-        group,
-        problem: "its amounts changed between two reads".into(),
-        remedy: "run again when the files are no longer written to".into(),
-    }
+/// Reads one task and takes note of it.
+fn recorded<T>(
+    reading: &Reading<'_>,
+    task: &Task,
+    stage: Stage,
+    context: &Context<'_>,
+    read: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
+    let roots = chunk::projection(reading.schema, task.file, roles, reading.owners);
+    let rows = task.rows as u64;
+    let bytes = task.row_group.map_or(0, |row_group| file.column_bytes(row_group, &roots));
+    let read = context.recorder.time(stage, &file.source.name, rows, bytes, read);
+    context.progress.add(rows);
+    read
 }
 
 fn open(source: Source, options: &Options) -> Result<(InputFile, Roles)> {

@@ -1,7 +1,7 @@
 //! Paths to Parquet files: files, folders, globs and standard input, in an order of their own.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -28,13 +28,19 @@ pub struct Source {
     pub stem: String,
     /// `key=value` folders above it.
     pub hive: Vec<(String, Option<String>)>,
-    /// Standard input, kept until it is no longer needed.
-    _spool: Option<Arc<TempPath>>,
+    /// Standard input, kept until it is no longer needed, and the handle that says so to others.
+    _spool: Option<Arc<(TempPath, File)>>,
 }
 
 /// The sources behind the given paths, sorted by name so that their order never matters, and what the user should
 /// know about them.
-pub fn discover(paths: &[String], interrupted: &dyn Fn() -> bool) -> Result<(Vec<Source>, Vec<String>)> {
+///
+/// Standard input is kept in the folder, the system's temporary one by default.
+pub fn discover(
+    paths: &[String],
+    folder: Option<&Path>,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(Vec<Source>, Vec<String>)> {
     let mut sources = Vec::new();
     let mut warnings = Vec::new();
     let mut seen = HashSet::new();
@@ -43,7 +49,7 @@ pub fn discover(paths: &[String], interrupted: &dyn Fn() -> bool) -> Result<(Vec
         if path == "-" && sources.iter().any(|source: &Source| source.shown == "-") {
             return Err(Error::Usage("standard input can be read once; give - once".into()));
         } else if path == "-" {
-            found.push(spool(interrupted)?);
+            found.push(spool(folder, interrupted)?);
         } else if path.is_empty() {
             return Err(Error::Usage("a PATH is empty".into()));
         } else if Path::new(path).exists() {
@@ -191,10 +197,12 @@ fn unescape(text: &str) -> String {
 
 /// Parquet is read from its end, and groups may be read twice: standard input becomes a file first. It is copied on a
 /// thread of its own, so that Ctrl-C need not wait for whoever writes.
-fn spool(interrupted: &dyn Fn() -> bool) -> Result<Source> {
-    let failed = |e| Error::io("spool standard input", "-", e);
-    let file = tempfile::Builder::new().prefix("concentra-").suffix(".parquet").tempfile().map_err(failed)?;
-    let (mut file, path) = file.into_parts();
+fn spool(folder: Option<&Path>, interrupted: &dyn Fn() -> bool) -> Result<Source> {
+    let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+    let failed = |source| Error::Spill { folder: folder.clone(), source };
+    sweep(&folder);
+    let (mut file, path) = make(&folder).map_err(failed)?;
+    let held = file.try_clone().map_err(failed)?;
     let (done, copied) = std::sync::mpsc::channel();
     std::thread::spawn(move || done.send(std::io::copy(&mut std::io::stdin().lock(), &mut file)));
     loop {
@@ -216,13 +224,55 @@ fn spool(interrupted: &dyn Fn() -> bool) -> Result<Source> {
         shown: "-".into(),
         stem: "stdin".into(),
         hive: vec![],
-        _spool: Some(Arc::new(path)),
+        _spool: Some(Arc::new((path, held))),
     })
+}
+
+/// How a file of standard input is called.
+const SPOOL: (&str, &str) = ("concentra-stdin-", ".parquet");
+
+/// Makes a file that is locked for as long as its process lives.
+fn make(folder: &Path) -> std::io::Result<(File, TempPath)> {
+    loop {
+        let file = tempfile::Builder::new().prefix(SPOOL.0).suffix(SPOOL.1).tempfile_in(folder)?;
+        let (file, path) = file.into_parts();
+        // Shared, so that it can be read by other handles everywhere.
+        file.lock_shared()?;
+        // Somebody may have swept it away before it was locked.
+        if path.exists() {
+            return Ok((file, path));
+        }
+    }
+}
+
+/// Removes what processes left that were killed: files that nobody holds a lock on.
+fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_spool = name.starts_with(SPOOL.0) && name.ends_with(SPOOL.1);
+        if is_spool && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            // Whether it goes or not, it is not ours to mind.
+            let _ = fs::remove_file(&path);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_killed_processes_left_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_held, path) = make(folder.path()).unwrap();
+        let left = folder.path().join("concentra-stdin-left.parquet");
+        fs::write(&left, "PAR1").unwrap();
+        let other = folder.path().join("concentra-other.parquet");
+        fs::write(&other, "PAR1").unwrap();
+        sweep(folder.path());
+        assert_eq!((path.exists(), left.exists(), other.exists()), (true, false, true));
+    }
 
     #[test]
     fn hive_folders() {

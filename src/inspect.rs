@@ -131,7 +131,7 @@ pub enum Verdict {
 
 /// Looks at every file, and tries what `analyze` would do, with each alone and with all together.
 pub fn inspect(options: &Options, context: &Context<'_>) -> Result<Report> {
-    let (sources, _) = discover(&options.paths, context.interrupted)?;
+    let (sources, _) = discover(&options.paths, options.temp_dir.as_deref(), context.interrupted)?;
     let mut report = Report { files: vec![], together: None, unreadable: vec![] };
     for source in &sources {
         match InputFile::open(source.clone()).and_then(|file| look(&file, options, context)) {
@@ -181,7 +181,7 @@ fn rehearse(sources: Vec<Source>, options: &Options, context: &Context<'_>) -> R
     let prefix = if sources.len() == 1 { format!("{}: ", sources[0].shown) } else { Default::default() };
     let rehearsal = Ingest::of(sources, options).and_then(|ingest| {
         refuse_clashes(&ingest.schema.fields, &catalog(&Extras::default()))?;
-        let groups = ingest.gather(options, context)?.groups.keys.len() as u64;
+        let groups = ingest.gather(usize::MAX, options, context)?.0.groups.keys.len() as u64;
         let names: Vec<String> = ingest.schema.fields.iter().map(|f| f.name().clone()).collect();
         let by =
             if names.is_empty() { "all rows together".into() } else { format!("by {}", names.join(", ")) };

@@ -23,7 +23,9 @@ pub mod groups;
 pub mod ingest;
 pub mod input;
 pub mod inspect;
+pub mod memory;
 pub mod plan;
+pub mod spill;
 
 pub mod backend;
 pub mod choose;

@@ -1,9 +1,10 @@
 //! What an analysis was asked for, validated: the high-level counterpart of the command line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{AnalyzeArgs, CompareArgs, InputArgs, NegativesArg, OwnersArg};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::metrics::Extras;
 use crate::moments::Fraction;
 
@@ -118,6 +119,12 @@ pub struct Options {
     pub device: Device,
     /// Whether to fail where a device does, instead of computing on the CPU.
     pub require_gpu: bool,
+    /// Bytes that may be resident; three quarters of what there is where none are given. It decides no number.
+    pub memory_limit: Option<u64>,
+    /// Where to keep what does not fit.
+    pub temp_dir: Option<PathBuf>,
+    /// Keep everything on disk, and so many holders at a time in memory: what large inputs do, for small ones.
+    pub spill_beyond: Option<usize>,
 }
 
 /// What a comparison of devices was asked for.
@@ -272,6 +279,8 @@ impl AnalyzeArgs {
             extras: Extras { top: self.top.clone(), thresholds },
             device,
             require_gpu: self.require_gpu,
+            memory_limit: self.memory_limit.as_deref().map(memory::parse).transpose()?,
+            temp_dir: self.temp_dir.clone(),
             ..self.input.options()?
         })
     }

@@ -7,8 +7,16 @@ use std::time::Instant;
 /// The stages of an analysis, in the order in which data flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
+    /// The same as reading, but rows are only counted, where they do not fit into memory.
+    Count,
     /// Parquet pages to exact amounts or keys, and the numbers of their groups.
     Read,
+    /// Read again, to partitions on disk.
+    Spill,
+    /// Owners' rows back from disk, and one holder made of each.
+    Merge,
+    /// Partitions back from disk.
+    Load,
     /// Exact amounts to keys, side by side by group.
     Group,
     /// Keys sorted within each group.
@@ -29,7 +37,11 @@ impl Stage {
     /// The stage's name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Count => "count",
             Self::Read => "read",
+            Self::Spill => "spill",
+            Self::Merge => "merge",
+            Self::Load => "load",
             Self::Group => "group",
             Self::Sort => "sort",
             Self::Reduce => "reduce",

@@ -20,6 +20,9 @@ use crate::numbers::unit::Unit;
 use crate::numbers::wide::U320;
 
 pub mod columns;
+mod lots;
+
+pub use lots::Results;
 
 /// The version of the result's schema: it changes when a column changes its name, type or meaning.
 pub const SCHEMA_VERSION: &str = "1";
@@ -61,15 +64,6 @@ pub fn median_asks() -> [Ask; 2] {
     [Ask::Below(Box::new(|n| (n - 1) / 2)), Ask::Below(Box::new(|n| n / 2))]
 }
 
-/// The result of an analysis.
-#[derive(Debug, Clone)]
-pub struct Results {
-    /// Group columns first, then the columns of every result.
-    pub table: RecordBatch,
-    /// How many group columns.
-    pub group_columns: usize,
-}
-
 /// Refuses group columns that have the name of a result column.
 pub fn refuse_clashes(group_fields: &[Field], metrics: &[Metric]) -> Result<()> {
     let result =
@@ -83,15 +77,14 @@ pub fn refuse_clashes(group_fields: &[Field], metrics: &[Metric]) -> Result<()> 
     }
 }
 
-/// Builds the table.
-pub fn table(
+/// The columns of some rows.
+pub fn batch(
     group_fields: &[Field],
     group_columns: Vec<ArrayRef>,
     rows: &[Row],
     metrics: &[Metric],
     decimals: u8,
-    provenance: HashMap<String, String>,
-) -> Result<Results> {
+) -> Result<RecordBatch> {
     let mut fields: Vec<Field> = group_fields.to_vec();
     let mut arrays = group_columns;
     let mut add = |name: &str, doc: &Doc, array: ArrayRef| {
@@ -109,9 +102,7 @@ pub fn table(
     for (metric, array) in metrics.iter().zip(of_metrics) {
         add(&metric.name, metric.doc, array);
     }
-    let schema = Schema::new_with_metadata(fields, provenance);
-    let table = RecordBatch::try_new(Arc::new(schema), arrays).map_err(Error::arrow("build the result"))?;
-    Ok(Results { table, group_columns: group_fields.len() })
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(Error::arrow("build the result"))
 }
 
 /// A column's documentation as field metadata.

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
 use crate::inspect::{self, inspect};
+use crate::memory::Memory;
 use crate::output::{Output, print, table::Look};
 use crate::progress::Progress;
 use crate::record::Recorder;
@@ -75,7 +76,9 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     let recorder = Recorder::default();
     let progress = Progress::new(manners.progress);
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let analysis = in_pool(args.threads.map(usize::from), || analyze(&options, &context));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.map_or(cores.min(Memory::of(options.memory_limit).threads()), usize::from);
+    let analysis = in_pool(Some(threads), || analyze(&options, &context));
     progress.finish();
     let analysis = analysis??;
     if !manners.quiet {
@@ -93,7 +96,7 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     }
     let written = output.write(&analysis.results, &manners.look(!args.metrics.is_empty()))?;
     if let Some(path) = written.filter(|_| !manners.quiet) {
-        let rows = analysis.results.table.num_rows();
+        let rows = analysis.results.rows();
         let groups = if rows == 1 { "group" } else { "groups" };
         tell(Message::Note(&format!("{rows} {groups} written to {}", path.display())));
     }

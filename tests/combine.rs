@@ -1,7 +1,7 @@
 //! Moments of disjoint value ranges of one group combine exactly: a group cut into ranges measures as one piece.
 
 use concentra::cpu::Cpu;
-use concentra::engine::{Batch, Measured, measure, settle};
+use concentra::engine::{Batch, Measured, Settling, measure};
 use concentra::metrics::{Metric, catalog};
 use concentra::moments::{Ask, Needs, Total};
 use concentra::numbers::key::{self, Key};
@@ -86,7 +86,12 @@ fn check(groups: &[Group], metrics: &[Metric], shuffle: u64) {
         });
         let closed = !measured.open;
         let before = measured.clone();
-        settle(measured, &mut group.amounts.clone());
+        let mut settling = Settling::new(measured);
+        // In lots, the largest first.
+        for lot in group.amounts.rchunks(3) {
+            settling.take(&mut lot.to_vec());
+        }
+        assert_eq!(settling.finish(), group.total().amount);
         assert!(!closed || before == *measured, "a decided count is that of the exact amounts");
         let moments = measured.moments.as_ref().unwrap();
         for &(fraction, count) in &moments.exceeding {

@@ -113,7 +113,7 @@ fn a_difference_is_an_error_in_every_form() {
     assert_eq!(error.to_string(), "cpu and radeon 5090 differ: group week 7: Σv: 4 and 99");
     let text = report::text(&comparison);
     assert!(text.ends_with("\nDIFFERENT: cpu and radeon 5090: group week 7: Σv: 4 and 99\n"), "{text}");
-    let table = report::table(&comparison).unwrap().table;
+    let table = report::table(&comparison).unwrap().table().unwrap();
     let column = |name: &str| table.column_by_name(name).unwrap().clone();
     assert_eq!(column("equal").as_boolean().iter().collect::<Vec<_>>(), [Some(true), Some(false)]);
     assert_eq!(column("difference").as_string::<i32>().value(1), "group week 7: Σv: 4 and 99");

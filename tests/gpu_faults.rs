@@ -95,7 +95,7 @@ fn attempt(compute: &Compute, require_gpu: bool) -> concentra::Result<(String, O
     let mut offsets = vec![0];
     groups.iter().for_each(|keys| offsets.push(offsets[offsets.len() - 1] + keys.len()));
     let mut keys = groups.concat();
-    let work = Work { index: 0, keys: &mut keys, offsets, totals: &totals, needs: Needs::ALL };
+    let work = Work { index: 0, first: 0, keys: &mut keys, offsets, totals: &totals, needs: Needs::ALL };
     let (measured, made) = compute.measure(work, &asks, &Recorder::default(), require_gpu)?;
     let (backend, adapter, note) = made.row(measured[1].moments.as_ref().unwrap());
     assert_eq!(adapter.is_some(), backend == "gpu");

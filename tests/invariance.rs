@@ -75,7 +75,7 @@ fn by_token(path: PathBuf) -> Options {
 }
 
 fn table(analysis: Analysis) -> Table {
-    Table(analysis.results.table)
+    Table(analysis.results.table().unwrap())
 }
 
 const OWNERS: [Owners; 2] = [Owners::Trust, Owners::Merge];

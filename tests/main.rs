@@ -35,6 +35,7 @@ mod random;
 mod reference;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod spilled;
 #[cfg(feature = "gpu")]
 mod tint;
 #[cfg(feature = "gpu")]

@@ -78,7 +78,7 @@ fn table_of<T: Clone>(groups: &[Vec<T>], column: impl Fn(&[T]) -> ArrayRef) -> c
     let path =
         folder.write_row_groups("a.parquet", &[("token", texts(&names)), ("balance", column(&cells))], 37);
     let options = Options { extras: extras(), snapshot: Snapshot::Nothing, ..options(&path) };
-    try_analyze(&options).map(|analysis| Table(analysis.results.table))
+    try_analyze(&options).map(|analysis| Table(analysis.results.table().unwrap()))
 }
 
 /// Integers in 32 bytes.
@@ -245,7 +245,7 @@ fn true_ties_of_merged_owners() {
     let run = |owners| {
         let analysis = try_analyze(&Options { owners, ..pooled(folder.path()) }).unwrap();
         assert_eq!(analysis.ties, 1);
-        Table(analysis.results.table)
+        Table(analysis.results.table().unwrap())
     };
     let merged = run(Owners::Merge);
     assert_eq!((merged.count("n_holders", 0), merged.count("n_merged", 0)), (Some(3), Some(2)));
@@ -270,7 +270,7 @@ fn true_ties_in_many_groups() {
     }
     let analysis = try_analyze(&options(folder.path())).unwrap();
     assert!(analysis.plan.batches.len() > 1, "{} batch", analysis.plan.batches.len());
-    let table = Table(analysis.results.table);
+    let table = Table(analysis.results.table().unwrap());
     assert_eq!((table.rows() as u64, analysis.ties as u64), (GROUPS, GROUPS));
     for row in 0..table.rows() {
         let counts =

@@ -130,10 +130,16 @@ pub(crate) fn analyze_in(threads: usize, options: &Options) -> Analysis {
 
 #[track_caller]
 pub(crate) fn analyze(options: &Options) -> Table {
-    match try_analyze(options) {
-        Ok(analysis) => Table(analysis.results.table),
+    let table = |options: &Options| match try_analyze(options) {
+        Ok(analysis) => Table(analysis.results.table().unwrap()),
         Err(error) => panic!("{error} ({:?})", std::error::Error::source(&error)),
-    }
+    };
+    let in_memory = table(options);
+    // Every analysis gives the same bits where its rows do not fit into memory.
+    let rows: u64 = (0..in_memory.rows()).filter_map(|row| in_memory.count("n_rows", row)).sum();
+    let spill_beyond = Some((rows as usize / 5).max(3));
+    assert_eq!(in_memory.0, table(&Options { spill_beyond, ..options.clone() }).0, "spilled to disk");
+    in_memory
 }
 
 /// The same, and with the same bits on every adapter but the slow ones.

@@ -199,7 +199,7 @@ pub fn table(comparison: &Comparison) -> Result<Results> {
     let schema = Schema::new_with_metadata(fields, comparison.provenance.clone());
     let arrays = columns.into_iter().map(|(.., array)| array).collect();
     let table = RecordBatch::try_new(Arc::new(schema), arrays).map_err(Error::arrow("build the figures"))?;
-    Ok(Results { table, group_columns: 0 })
+    Ok(Results::of(table, 0))
 }
 
 fn nanoseconds(time: Duration) -> u64 {

@@ -7,7 +7,7 @@ use arrow::compute::take;
 
 use super::registry::Registry;
 use super::schema::{GroupSchema, projected};
-use super::worker::{Distinct, FileKeys, Left, Worker};
+use super::worker::{Distinct, FileKeys, Known, Left, Worker};
 use super::{amount_of, place_error};
 use crate::columns::{self, Amounts, Values, owner};
 use crate::error::{Error, Place, Result};
@@ -33,15 +33,22 @@ pub struct Task {
     pub rows: usize,
 }
 
-/// The rows of one task.
+/// Where rows come from, for messages.
 #[derive(Debug)]
-pub struct Chunk<'s> {
+pub struct Origin {
     /// The file's index.
     pub file: usize,
     /// The amount column's name.
     pub amount: String,
     /// The owner column's name, if owners were read.
     pub owner: String,
+}
+
+/// The rows of one task.
+#[derive(Debug)]
+pub struct Chunk<'s> {
+    /// Whose they are.
+    pub origin: Origin,
     /// Batch by batch.
     pub parts: Vec<Part>,
     /// A word for each row, where the amounts of its parts may lie.
@@ -128,8 +135,8 @@ impl Part {
 }
 
 /// The columns that a file's task reads, ascending.
-pub fn projection(schema: &GroupSchema, file: usize, roles: &Roles, options: &Options) -> Vec<usize> {
-    let owner = roles.owner.filter(|_| options.owners != Owners::Trust);
+pub fn projection(schema: &GroupSchema, file: usize, roles: &Roles, owners: Owners) -> Vec<usize> {
+    let owner = roles.owner.filter(|_| owners != Owners::Trust);
     let mut roots: Vec<usize> = schema.columns(file).chain([roles.amount]).chain(owner).collect();
     roots.sort_unstable();
     roots.dedup();
@@ -146,12 +153,24 @@ pub struct Reading<'a> {
     pub schema: &'a GroupSchema,
     /// The user's word.
     pub options: &'a Options,
+    /// What is done with owners in this reading: they are left unread where they are trusted.
+    pub owners: Owners,
     /// The decimals of all amounts, where the types of their columns tell and rows may become keys at once.
     pub decimals: Option<u8>,
     /// The keys of groups.
     pub registry: &'a Registry,
     /// Whether the user wants to stop.
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Origin {
+    /// Of a task's rows.
+    pub fn of(reading: &Reading<'_>, task: &Task) -> Self {
+        let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
+        let field = |column: usize| file.schema().field(column).name().clone();
+        let owner = roles.owner.filter(|_| reading.owners != Owners::Trust);
+        Self { file: task.file, amount: field(roles.amount), owner: owner.map(field).unwrap_or_default() }
+    }
 }
 
 /// Reads one task, into a slot for each of its rows or without any, and tells which groups it has rows of.
@@ -161,30 +180,68 @@ pub fn read<'s>(
     slots: &'s mut [u64],
     worker: &mut Worker,
 ) -> Result<(Chunk<'s>, Distinct)> {
+    let Worker { known, left, .. } = worker;
+    let origin = Origin::of(reading, task);
+    let rows = slots.len();
+    let own = |part: &Part| {
+        let at = (part.first_row - task.first_row) as usize;
+        at..at + part.rows
+    };
+    let in_slots = |part: &Part, amounts: &Amounts| {
+        let is_double = matches!(amounts.values, Values::Double(_));
+        own(part).end <= rows && (is_double || reading.decimals.is_some())
+    };
+    let mut parts = vec![];
+    let distinct = visit(reading, task, known, &origin, in_slots, |mut part, amounts| {
+        let own = own(&part);
+        part.held = match (&amounts.values, reading.decimals) {
+            _ if !in_slots(&part, &amounts) => Held::Amounts(amounts),
+            (Values::Double(values), _) => {
+                let slots = slots[own.clone()].iter_mut();
+                slots.zip(values).for_each(|(slot, value)| *slot = value.to_bits());
+                Held::Doubles(own)
+            }
+            (_, decimals) => {
+                let unit = Unit::Decimal(decimals.unwrap_or(0));
+                let wrong = keys(&mut slots[own.clone()], &part, &amounts, unit, left).err();
+                if let Some((row, problem)) = wrong {
+                    return Err(place_error(&origin, &part, row, reading.files, problem));
+                }
+                Held::Keys(own)
+            }
+        };
+        parts.push(part);
+        Ok(())
+    })?;
+    Ok((Chunk { origin, parts, slots }, distinct))
+}
+
+/// Goes through one task batch by batch, counts its rows, drops those that hold nothing, and hands each part on with
+/// its amounts. Where `in_slots` says so, it is enough that the amount of a row that holds nothing is zero.
+pub fn visit(
+    reading: &Reading<'_>,
+    task: &Task,
+    known: &mut Known,
+    origin: &Origin,
+    in_slots: impl Fn(&Part, &Amounts) -> bool,
+    mut each: impl FnMut(Part, Amounts) -> Result<()>,
+) -> Result<Distinct> {
     let &Reading { schema, options, registry, .. } = reading;
     let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
-    let field = |column: usize| file.schema().field(column).name().clone();
-    let owner = roles.owner.filter(|_| options.owners != Owners::Trust);
-    let mut chunk = Chunk {
-        file: task.file,
-        amount: field(roles.amount),
-        owner: owner.map(field).unwrap_or_default(),
-        parts: vec![],
-        slots,
-    };
-    let roots = projection(schema, task.file, roles, options);
-    if worker.keys.file != Some(task.file) {
-        worker.keys = FileKeys { file: Some(task.file), ..FileKeys::default() };
+    let owner = roles.owner.filter(|_| reading.owners != Owners::Trust);
+    let roots = projection(schema, task.file, roles, reading.owners);
+    if known.keys.file != Some(task.file) {
+        known.keys = FileKeys { file: Some(task.file), ..FileKeys::default() };
     }
     let constant = schema.is_constant(task.file);
-    if constant && worker.keys.registered.is_empty() {
+    if constant && known.keys.registered.is_empty() {
         // One group, also where there are no rows at all.
         let converter = schema.converter()?;
         let key = schema.rows(&converter, task.file, file, 1, |_| unreachable!("no column is read"))?;
         let key = if schema.fields.is_empty() { &[][..] } else { key.row(0).data() };
-        worker.keys.registered = registry.numbers(std::iter::once(key));
+        known.keys.registered = registry.numbers(std::iter::once(key));
     }
-    worker.seen.begin();
+    known.seen.begin();
     let batches = task.row_group.map(|row_group| file.read(row_group, &roots)).transpose()?;
     let mut first_row = task.first_row;
     for batch in batches.into_iter().flatten() {
@@ -194,35 +251,25 @@ pub fn read<'s>(
         let batch = batch?;
         let rows = batch.num_rows();
         let ids = if constant {
-            Ids::All(worker.keys.registered[0])
+            Ids::All(known.keys.registered[0])
         } else {
-            ids(reading, task.file, &batch, &roots, &mut worker.keys)?
+            ids(reading, task.file, &batch, &roots, &mut known.keys)?
         };
-        worker.seen.add(&ids, registry.keys());
-        let amounts = decode(&projected(&batch, &roots, roles.amount), &chunk, file, first_row, options)?;
+        let groups = registry.keys();
+        if registry.is_full() {
+            return Err(Error::Memory(format!(
+                "there are more than {groups} groups, too many for the memory; allow more with --memory-limit, or analyze \
+                 fewer groups at a time"
+            )));
+        }
+        known.seen.add(&ids, groups);
+        let amounts = decode(&projected(&batch, &roots, roles.amount), origin, file, first_row, options)?;
         let owners = owner.map(|column| owner::decode(&projected(&batch, &roots, column))).transpose();
         let owners = owners.map_err(Error::arrow("read the owner column"))?;
-        let at = (first_row - task.first_row) as usize;
-        let own = at..at + rows;
-        let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(own.clone()), owners };
-        let is_double = matches!(amounts.values, Values::Double(_));
-        let slots = chunk.slots.get_mut(own.clone()).filter(|_| is_double || reading.decimals.is_some());
-        worker.tallies.count(&mut part, &amounts, slots.is_some(), registry.keys());
-        part.held = match (slots, &amounts.values, reading.decimals) {
-            (Some(slots), Values::Double(values), _) => {
-                slots.iter_mut().zip(values).for_each(|(slot, value)| *slot = value.to_bits());
-                Held::Doubles(own)
-            }
-            (Some(slots), _, Some(decimals)) => {
-                let wrong = keys(slots, &part, &amounts, decimals, &mut worker.left).err();
-                if let Some((row, problem)) = wrong {
-                    return Err(place_error(&chunk, &part, row, reading.files, problem));
-                }
-                Held::Keys(own)
-            }
-            _ => Held::Amounts(amounts),
-        };
-        chunk.parts.push(part);
+        let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(0..0), owners };
+        let in_slots = in_slots(&part, &amounts);
+        known.tallies.count(&mut part, &amounts, in_slots, groups);
+        each(part, amounts)?;
         first_row += rows as u64;
     }
     let read = first_row - task.first_row;
@@ -230,7 +277,7 @@ pub fn read<'s>(
     if read != task.rows as u64 {
         return Err(damaged(&file.source, None));
     }
-    Ok((chunk, worker.seen.distinct(read)))
+    Ok(known.seen.distinct(read))
 }
 
 /// The groups of a batch's rows.
@@ -264,10 +311,9 @@ fn keys(
     slots: &mut [u64],
     part: &Part,
     amounts: &Amounts,
-    decimals: u8,
+    unit: Unit,
     left: &mut Left,
 ) -> Result<(), (usize, &'static str)> {
-    let unit = Unit::Decimal(decimals);
     part.ids.try_each(part.rows, |row, id| {
         let (amount, whole) = amount_of(amounts, row, unit).map_err(|problem| (row, problem))?;
         slots[row] = left.key(id, amount, whole);
@@ -277,7 +323,7 @@ fn keys(
 
 fn decode(
     column: &ArrayRef,
-    chunk: &Chunk<'_>,
+    origin: &Origin,
     file: &InputFile,
     first_row: u64,
     options: &Options,
@@ -285,7 +331,7 @@ fn decode(
     columns::decode(column, options.negatives == Negatives::Drop).map_err(|bad| Error::Cell {
         place: Place {
             file: file.source.shown.clone(),
-            column: chunk.amount.clone(),
+            column: origin.amount.clone(),
             row: first_row + bad.row as u64 + 1,
         },
         problem: bad.problem,

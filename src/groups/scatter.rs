@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::chunk::{Chunk, Held, Ids, Part};
 use super::worker::{Cursor, Left, Worker, Workers};
-use super::{Column, Groups, amount_of, amount_of_double, offsets, place_error};
+use super::{Column, Groups, amount_of, amount_of_double, place_error};
 use crate::error::Result;
 use crate::input::file::InputFile;
 use crate::moments::Total;
@@ -27,13 +27,13 @@ struct Target<'a> {
 }
 
 /// Each chunk reserves room in its groups and fills it. Chunks are consumed as they are used up.
-pub(super) fn scatter(
+pub fn scatter(
     chunks: Vec<Chunk<'_>>,
     groups: &Groups,
     mut workers: Workers,
     files: &[InputFile],
 ) -> Result<Column> {
-    let offsets = offsets(groups);
+    let offsets = groups.offsets();
     let target = Target {
         groups,
         keys: bytemuck::zeroed_vec(offsets[groups.keys.len()]),
@@ -41,7 +41,7 @@ pub(super) fn scatter(
     };
     let done: Vec<Result<()>> = chunks
         .into_par_iter()
-        .map(|chunk| workers.with(chunk.file, |worker| target.fill(&chunk, worker, files)))
+        .map(|chunk| workers.with(chunk.origin.file, |worker| target.fill(&chunk, worker, files)))
         .collect();
     // The error told is that of the first chunk.
     done.into_iter().collect::<Result<()>>()?;
@@ -105,7 +105,7 @@ impl Target<'_> {
             cursor.next += 1;
         };
         let unit = |id: u32| self.groups.units[self.groups.ranks[id as usize] as usize];
-        let refuse = |row, problem| place_error(chunk, part, row, files, problem);
+        let refuse = |row, problem| place_error(&chunk.origin, part, row, files, problem);
         match &part.held {
             Held::Keys(own) => {
                 let keys = &chunk.slots[own.clone()];

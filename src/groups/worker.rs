@@ -18,12 +18,20 @@ pub struct Workers(Mutex<Vec<Worker>>);
 /// One of them.
 #[derive(Debug, Default)]
 pub struct Worker {
+    /// What it knows of the groups it met.
+    pub known: Known,
+    /// What keys left out of amounts.
+    pub left: Left,
+    /// Of each group, all zero between tasks.
+    pub(super) cursors: Vec<Cursor>,
+}
+
+/// What a thread knows of the groups it met.
+#[derive(Debug, Default)]
+pub struct Known {
     /// The keys of one file, which it probably goes on with.
     pub(super) keys: FileKeys,
     pub(super) tallies: Tallies,
-    pub(super) left: Left,
-    /// Of each group, all zero between tasks.
-    pub(super) cursors: Vec<Cursor>,
     pub(super) seen: Seen,
 }
 
@@ -77,7 +85,7 @@ impl Seen {
     /// What was added since the task began.
     pub(super) fn distinct(&self, rows: u64) -> Distinct {
         // A list that is long beside the rows would take memory and spare nobody reading them again.
-        (self.groups.len() as u64 <= rows / 16 + 1).then(|| self.groups.as_slice().into())
+        (self.groups.len() as u64 <= rows / 64 + 1).then(|| self.groups.as_slice().into())
     }
 }
 
@@ -86,7 +94,7 @@ impl Workers {
     pub fn with<T>(&self, file: usize, work: impl FnOnce(&mut Worker) -> T) -> T {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut idle = lock();
-        let knows = idle.iter().position(|worker| worker.keys.file == Some(file));
+        let knows = idle.iter().position(|worker| worker.known.keys.file == Some(file));
         let taken = knows.map(|at| idle.swap_remove(at)).or_else(|| idle.pop());
         drop(idle);
         let mut worker = taken.unwrap_or_default();
@@ -96,14 +104,14 @@ impl Workers {
     }
 
     /// All of them, once all tasks are done.
-    pub(super) fn all(&mut self) -> &mut [Worker] {
+    pub fn all(&mut self) -> &mut [Worker] {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What keys leave out of amounts, by the registry's numbers.
+/// What keys leave out of amounts, by group.
 #[derive(Debug, Default)]
-pub(super) struct Left {
+pub struct Left {
     /// Of amounts below 2^128: less than 2^72 each, and of fewer than 2^32 rows.
     narrow: Vec<u128>,
     /// Of larger ones. An entry, even of zero, also says that something was left out of a double.
@@ -113,7 +121,7 @@ pub(super) struct Left {
 impl Left {
     /// The key of an amount in its group's unit. Nothing was cut off it before where it is `whole`.
     #[inline]
-    pub(super) fn key(&mut self, id: u32, amount: Exact, whole: bool) -> Key {
+    pub fn key(&mut self, id: u32, amount: Exact, whole: bool) -> Key {
         let (key, exact) = amount.key();
         if !exact {
             match amount {
@@ -135,7 +143,7 @@ impl Left {
     }
 
     /// What was left out of each group's amounts.
-    pub(super) fn all(&self) -> impl Iterator<Item = (u32, U320)> + '_ {
+    pub fn all(&self) -> impl Iterator<Item = (u32, U320)> + '_ {
         let narrow = self.narrow.iter().enumerate().filter(|(_, left)| **left != 0);
         let narrow = narrow.map(|(id, &left)| (id as u32, U320::from(left)));
         narrow.chain(self.wide.iter().map(|(&id, &left)| (id, left)))

@@ -1,8 +1,10 @@
 //! Parquet: exact, documented, the same bytes for the same results.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
@@ -18,8 +20,7 @@ use crate::results::Results;
 pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
     // Beside the Arrow schema, where readers without Arrow find it; a map has no order, a file must have one.
     let mut provenance: Vec<KeyValue> = results
-        .table
-        .schema_ref()
+        .schema
         .metadata()
         .iter()
         .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
@@ -31,27 +32,41 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
         .set_key_value_metadata(Some(provenance))
         .build();
     // The footer's own entries suffice: the schema would repeat them.
-    let schema = results.table.schema().as_ref().clone().with_metadata(Default::default());
-    let table = RecordBatch::try_new(schema.into(), results.table.columns().to_vec())
-        .map_err(Error::arrow("write the result"))?;
-    let write = || -> Result<(), ParquetError> {
-        let writer = ArrowWriter::try_new(out, table.schema(), Some(properties))?;
-        let (mut file, columns) = writer.into_serialized_writer()?;
-        for (index, start) in (0..table.num_rows()).step_by(ROW_GROUP).enumerate() {
-            let rows = table.slice(start, ROW_GROUP.min(table.num_rows() - start));
-            let mut row_group = file.next_row_group()?;
-            for chunk in encode(&rows, columns.create_column_writers(index)?)? {
-                chunk.append_to_row_group(&mut row_group)?;
-            }
-            row_group.close()?;
+    let schema = Arc::new(results.schema.as_ref().clone().with_metadata(Default::default()));
+    let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(failed)?;
+    let (mut file, columns) = writer.into_serialized_writer().map_err(failed)?;
+    let mut write = |index: usize, rows: &[RecordBatch]| -> Result<(), ParquetError> {
+        let rows = concat_batches(&schema, rows)?;
+        let mut row_group = file.next_row_group()?;
+        for chunk in encode(&rows, columns.create_column_writers(index)?)? {
+            chunk.append_to_row_group(&mut row_group)?;
         }
-        file.close().map(drop)
+        row_group.close().map(drop)
     };
-    write().map_err(failed)
+    // Row groups of the same rows however many were finished at a time: the file tells nothing of that.
+    let (mut waiting, mut rows, mut index): (Vec<RecordBatch>, usize, usize) = (vec![], 0, 0);
+    for batch in results.batches() {
+        let mut rest = RecordBatch::try_new(schema.clone(), batch?.columns().to_vec())
+            .map_err(Error::arrow("write the result"))?;
+        while rest.num_rows() > 0 {
+            let own = rest.num_rows().min(ROW_GROUP - rows);
+            waiting.push(rest.slice(0, own));
+            rest = rest.slice(own, rest.num_rows() - own);
+            rows += own;
+            if rows == ROW_GROUP {
+                write(index, &std::mem::take(&mut waiting)).map_err(failed)?;
+                (rows, index) = (0, index + 1);
+            }
+        }
+    }
+    if rows > 0 {
+        write(index, &waiting).map_err(failed)?;
+    }
+    file.close().map(drop).map_err(failed)
 }
 
-/// Rows of a row group.
-const ROW_GROUP: usize = 1 << 20;
+/// Rows of a row group: some 12 MB before they are encoded.
+const ROW_GROUP: usize = 1 << 13;
 
 /// Encodes and compresses the columns of a row group side by side.
 fn encode(

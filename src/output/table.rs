@@ -33,7 +33,7 @@ const HIDDEN: &[&str] = &["lorenz", "total_f64"];
 
 /// Renders a table with a final line break.
 pub fn render(results: &Results, look: &Look) -> Result<String> {
-    let mut view = View { batch: plain(results, false)?, keys: results.group_columns, look: *look };
+    let mut view = View { batch: plain(&results.table()?, false)?, keys: results.group_columns, look: *look };
     if view.batch.num_rows() == 0 {
         return Ok("no groups\n".to_owned());
     }
@@ -73,7 +73,7 @@ pub fn render(results: &Results, look: &Look) -> Result<String> {
 
 /// The same table in Markdown, unshortened.
 pub fn markdown(results: &Results, look: &Look) -> Result<String> {
-    let view = View { batch: plain(results, false)?, keys: results.group_columns, look: *look };
+    let view = View { batch: plain(&results.table()?, false)?, keys: results.group_columns, look: *look };
     let columns = view.headline();
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = row(columns.iter().map(|&i| view.name(i).replace('|', "\\|")).collect());

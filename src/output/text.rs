@@ -12,11 +12,16 @@ use crate::results::Results;
 
 /// Writes a header and a line per group.
 pub fn csv(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
-    let table = plain(results, true)?;
-    // The writer turns a closed pipe or a full disk into text, so it does not write there itself.
-    let mut text = Vec::new();
-    arrow::csv::WriterBuilder::new().with_header(true).build(&mut text).write(&table).map_err(failed)?;
-    out.write_all(&text).map_err(|e| Error::io("write", "the result", e))
+    let empty = RecordBatch::new_empty(results.schema.clone());
+    for (index, batch) in std::iter::once(Ok(empty)).chain(results.batches()).enumerate() {
+        let batch = plain(&batch?, true)?;
+        // The writer turns a closed pipe or a full disk into text, so it does not write there itself.
+        let mut text = Vec::new();
+        let writer = arrow::csv::WriterBuilder::new().with_header(index == 0);
+        writer.build(&mut text).write(&batch).map_err(failed)?;
+        out.write_all(&text).map_err(|e| Error::io("write", "the result", e))?;
+    }
+    Ok(())
 }
 
 /// Writes one array with an object per group, a line each; absent values are `null`.
@@ -35,23 +40,25 @@ fn objects(
     results: &Results,
     [open, between, close, none]: [&[u8]; 4],
 ) -> Result<()> {
-    let table = plain(results, false)?;
     let failed_io = |e| Error::io("write", "the result", e);
-    for row in 0..table.num_rows() {
-        out.write_all(if row == 0 { open } else { between }).map_err(failed_io)?;
-        let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
-        let mut line = builder.build::<_, arrow::json::writer::LineDelimited>(Vec::new());
-        line.write(&table.slice(row, 1)).map_err(failed)?;
-        line.finish().map_err(failed)?;
-        out.write_all(line.into_inner().trim_ascii_end()).map_err(failed_io)?;
+    let mut before = open;
+    for batch in results.batches() {
+        let batch = plain(&batch?, false)?;
+        for row in 0..batch.num_rows() {
+            out.write_all(std::mem::replace(&mut before, between)).map_err(failed_io)?;
+            let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+            let mut line = builder.build::<_, arrow::json::writer::LineDelimited>(Vec::new());
+            line.write(&batch.slice(row, 1)).map_err(failed)?;
+            line.finish().map_err(failed)?;
+            out.write_all(line.into_inner().trim_ascii_end()).map_err(failed_io)?;
+        }
     }
-    out.write_all(if table.num_rows() == 0 { none } else { close }).map_err(failed_io)
+    out.write_all(if results.rows() == 0 { none } else { close }).map_err(failed_io)
 }
 
-/// The table with every column in a type that text formats can show.
-pub(super) fn plain(results: &Results, lists_as_text: bool) -> Result<RecordBatch> {
+/// Rows with every column in a type that text formats can show.
+pub(super) fn plain(table: &RecordBatch, lists_as_text: bool) -> Result<RecordBatch> {
     let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = (vec![], vec![]);
-    let table = &results.table;
     for (field, column) in table.schema_ref().fields().iter().zip(table.columns()) {
         let column = match column.data_type() {
             DataType::List(_) if lists_as_text => Arc::new(lists(column)?) as ArrayRef,
