@@ -88,24 +88,29 @@ impl Analyst<'_> {
     /// All rows in memory at once; none where they do not fit.
     fn in_memory(&self) -> Result<Option<Outcome>> {
         let Self { ingest, options, context, .. } = self;
-        if options.spill_beyond.is_some() || ingest.bytes(options) > self.memory.room(0) {
+        let bytes = ingest.bytes(options);
+        if options.spill_beyond.is_some() || bytes > self.memory.room(0) {
             return Ok(None);
         }
-        let most = self.memory.groups(ingest.bytes(options));
+        let most = self.memory.groups(bytes);
         let (counted, mut column) = match ingest.gather(most, options, context) {
             Err(Error::Memory(_)) => return Ok(None),
             gathered => gathered?,
         };
-        let Ok(bounds) = self.memory.bounds(counted.groups.keys.len()) else { return Ok(None) };
         let mut keys = std::mem::take(&mut column.keys);
         let choice = choose(&options.device, &column.offsets, std::mem::take(&mut column.scratch))?;
-        let mut plan = Plan::new(&column.offsets, self.metrics, self.asks, &choice.name(), &choice.why);
-        let expected = memory::show(ingest.bytes(options));
-        plan.memory = format!("{}all rows at once, {expected} at most; nothing on disk", self.limit());
+        let resident = keys.len() as u64 * memory::OF_KEY * choice.compute.copies() as u64;
+        let Ok(bounds) = self.memory.bounds(counted.groups.keys.len(), resident) else { return Ok(None) };
+        let all = 0..counted.groups.keys.len();
+        let (queries, why) = (bounds.queries.min(QUERIES), &choice.why);
+        let (offsets, name) = (&column.offsets, choice.name());
+        let mut plan = Plan::of_parts(&[all], queries, offsets, self.metrics, self.asks, &name, why);
+        plan.memory = format!("{}all rows at once, {} at most", self.limit(), memory::show(bytes));
         context.progress.start("measuring", plan.keys as u64);
         let mut report = Report::new(self, &counted, bounds)?;
         for work in plan.works(&mut keys, &column.offsets, &column.totals) {
             report.measure(&choice, work)?;
+            report.settle_if_many(&column.totals)?;
         }
         drop(keys);
         Ok(Some(report.outcome(choice, plan, column.totals)?))
@@ -120,9 +125,9 @@ impl Analyst<'_> {
     fn spilled(&self) -> Result<Outcome> {
         let Self { ingest, options, context, memory, .. } = self;
         let most = |bounds: Bounds| options.spill_beyond.unwrap_or(bounds.keys);
-        let step = ingest.sampling(most(memory.bounds(0)?));
-        let mut counted = ingest.count(memory.groups(0), step, options, context)?;
-        let bounds = memory.bounds(counted.groups.keys.len())?;
+        memory.bounds(0, 0)?;
+        let mut counted = ingest.count(memory.groups(0), options, context)?;
+        let bounds = memory.bounds(counted.groups.keys.len(), 0)?;
         let choice = choose(&options.device, &counted.groups.offsets(), vec![])?;
         let keys = most(bounds).min(choice.compute.largest()) / choice.compute.copies();
         let bounds = Bounds { keys, ..bounds };
@@ -139,14 +144,13 @@ impl Analyst<'_> {
         let (name, why) = (choice.name(), &choice.why);
         let mut plan = Plan::of_parts(&ranges, queries, &offsets, self.metrics, self.asks, &name, why);
         plan.memory = format!(
-            "{}{} partitions of up to {} holders; {expected} expected on disk, {} written",
+            "{}{} partitions of up to {} holders, {expected} expected on disk",
             self.limit(),
             spilled.partitions(),
             bounds.keys,
-            memory::show(spill.bytes()),
         );
         context.progress.start("measuring", plan.keys as u64);
-        let mut report = Report::new(self, &counted, bounds)?;
+        let mut report = Report { written: spill.bytes(), ..Report::new(self, &counted, bounds)? };
         let mut totals = Vec::with_capacity(counted.groups.keys.len());
         for part in parts {
             match part {
@@ -164,17 +168,16 @@ impl Analyst<'_> {
                     totals.push(report.measure_ranges(&choice, &plan, &spilled, group, partitions)?);
                 }
             }
-            if report.open.len() as u64 > bounds.results / OF_OPEN {
-                report.settle(&totals)?;
-            }
+            report.settle_if_many(&totals)?;
         }
         drop(spilled);
         report.outcome(choice, plan, totals)
     }
 }
 
-/// Bytes of an open group's moments, which are held until it is settled.
-const OF_OPEN: u64 = 4 << 10;
+/// Bytes of an open group, held until it is settled: its row and what becomes of it, and each of its positions.
+const OF_OPEN: u64 = 6 << 10;
+const OF_POSITION: u64 = 80;
 
 /// What is found of groups, in their order.
 struct Report<'a> {
@@ -187,6 +190,10 @@ struct Report<'a> {
     open: Vec<(usize, Measured)>,
     /// Of the open groups, without values.
     rows: Vec<Row>,
+    /// Bytes of the open groups.
+    held: u64,
+    /// Bytes on disk so far.
+    written: u64,
     ties: usize,
 }
 
@@ -197,16 +204,17 @@ impl<'a> Report<'a> {
         let none = results::batch(fields, ingest.schema.columns_of(&[])?, &[], metrics, options.decimals)?;
         let (provenance, folder) = (ingest.provenance(options), options.temp_dir.as_deref());
         let results = Results::new(&none.schema(), fields.len(), provenance, bounds.results, folder);
-        let (fallbacks, suspicious) = (vec![], Suspicious::default());
         Ok(Self {
             analyst,
             counted,
             bounds,
             results,
-            fallbacks,
-            suspicious,
+            fallbacks: vec![],
+            suspicious: Suspicious::default(),
             open: vec![],
             rows: vec![],
+            held: 0,
+            written: 0,
             ties: 0,
         })
     }
@@ -285,6 +293,8 @@ impl<'a> Report<'a> {
             self.suspicious.add(first, &rows);
             let open = measured.into_iter().zip(rows).enumerate().filter(|(_, (measured, _))| measured.open);
             for (i, (measured, row)) in open {
+                let positions = measured.moments.as_ref().map_or(0, |moments| moments.below.len() as u64);
+                self.held += OF_OPEN + OF_POSITION * positions;
                 self.open.push((first + i, measured));
                 let measured = row.measured.map(|measured| MeasuredRow { values: vec![], ..measured });
                 self.rows.push(Row { measured, ..row });
@@ -299,6 +309,11 @@ impl<'a> Report<'a> {
         results::batch(&ingest.schema.fields, columns, rows, metrics, options.decimals)
     }
 
+    /// The same once open groups take much memory.
+    fn settle_if_many(&mut self, totals: &[Total]) -> Result<()> {
+        if self.held > self.bounds.results { self.settle(totals) } else { Ok(()) }
+    }
+
     /// Decides what is open among the groups whose totals these are.
     fn settle(&mut self, totals: &[Total]) -> Result<()> {
         let Analyst { ingest, metrics, options, context, .. } = self.analyst;
@@ -306,8 +321,8 @@ impl<'a> Report<'a> {
         if open.is_empty() {
             return Ok(());
         }
-        self.ties += open.len();
-        ingest.settle(self.counted, totals, &mut open, self.bounds, options, context)?;
+        (self.ties, self.held) = (self.ties + open.len(), 0);
+        self.written += ingest.settle(self.counted, totals, &mut open, self.bounds, options, context)?;
         // Only counts are settled: who computed the row stays as it is.
         for ((_, measured), row) in open.iter().zip(&mut rows) {
             if let (Some(row), Some(settled)) = (&mut row.measured, values(measured, metrics)) {
@@ -321,8 +336,12 @@ impl<'a> Report<'a> {
     }
 
     /// Decides what is still open, and ends.
-    fn outcome(mut self, choice: Choice, plan: Plan, totals: Vec<Total>) -> Result<Outcome> {
+    fn outcome(mut self, choice: Choice, mut plan: Plan, totals: Vec<Total>) -> Result<Outcome> {
         self.settle(&totals)?;
+        plan.memory += &match self.written + self.results.spilled() {
+            0 => "; nothing on disk".to_owned(),
+            bytes => format!("; {} written", memory::show(bytes)),
+        };
         let suspicions = self.suspicious.warnings(&self.counted.groups, &self.analyst.ingest.schema);
         let Self { results, fallbacks, ties, .. } = self;
         Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties })
@@ -355,7 +374,9 @@ fn row(
             values,
         }
     });
-    Row { counts: groups.counts[id], unit: groups.units[id], measured }
+    let unit = groups.units[id];
+    let excluded_share = groups.excluded.share(id as u32, unit, &total.amount);
+    Row { counts: groups.counts[id], excluded_share, unit, measured }
 }
 
 /// Groups with signs that a column holds something else than amounts.

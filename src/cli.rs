@@ -116,6 +116,15 @@ pub struct InputArgs {
     /// What to do with a negative amount
     #[arg(long, value_name = "HOW", default_value = "error", help_heading = "Population")]
     pub negatives: NegativesArg,
+    /// Leave owners out: burn (addresses without a key), contracts, label:NAME, or a file of owners; may be repeated
+    #[arg(long, value_name = "SPEC", help_heading = "Population")]
+    pub exclude: Vec<String>,
+    /// What owners are: Parquet or CSV with address and entity, name, labels or is_contract; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Population")]
+    pub labels: Vec<PathBuf>,
+    /// Count the owners of one entity, as the labels tell, as one holder
+    #[arg(long, help_heading = "Population")]
+    pub entities: bool,
 }
 
 /// `concentra analyze`.

@@ -43,7 +43,7 @@ pub struct Batch<'a> {
 pub struct Measured {
     /// None where the group has no holders.
     pub moments: Option<Moments>,
-    /// Some counts are only what the working amounts make certain, until [`settle`] has seen the exact amounts.
+    /// Some counts are only what the working amounts make certain, until [`Settling`] has seen the exact amounts.
     pub open: bool,
 }
 

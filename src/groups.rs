@@ -11,6 +11,7 @@ use crate::numbers::unit::{Span, Unit, key_of_double, of_double, power_of_ten};
 
 pub mod chunk;
 mod codes;
+pub mod excluded;
 pub mod owners;
 pub mod registry;
 pub mod route;
@@ -21,6 +22,7 @@ mod tally;
 pub mod worker;
 
 use chunk::{Origin, Part};
+use excluded::Excluded;
 use registry::Registry;
 use worker::{Distinct, Left, Workers};
 
@@ -31,10 +33,14 @@ pub struct Counts {
     pub rows: u64,
     /// Null amounts.
     pub null: u64,
+    /// Rows of owners that are left out.
+    pub excluded: u64,
     /// Negative amounts, dropped.
     pub negative: u64,
     /// Rows that vanished into another of the same owner.
     pub merged: u64,
+    /// Holders that are entities.
+    pub entities: u64,
     /// Holders of nothing.
     pub zero: u64,
     /// What is left.
@@ -45,8 +51,10 @@ impl Counts {
     fn add(&mut self, other: &Self) {
         self.rows += other.rows;
         self.null += other.null;
+        self.excluded += other.excluded;
         self.negative += other.negative;
         self.merged += other.merged;
+        self.entities += other.entities;
         self.zero += other.zero;
         self.holders += other.holders;
     }
@@ -67,6 +75,8 @@ pub struct Groups {
     pub ranks: Vec<u32>,
     /// For each task, the registry's numbers of its groups.
     pub of_task: Vec<Distinct>,
+    /// What owners have that are left out, by rank.
+    pub excluded: Excluded<u32>,
 }
 
 impl Groups {
@@ -112,7 +122,11 @@ pub fn unite(
             remedy: "split it".into(),
         });
     }
-    Ok(Groups { keys, counts, units, cut, ranks, of_task })
+    let mut excluded = Excluded::default();
+    for worker in workers.all() {
+        excluded.merge(&worker.known.tallies.excluded, |number: u32| ranks[number as usize]);
+    }
+    Ok(Groups { keys, counts, units, cut, ranks, of_task, excluded })
 }
 
 /// The counts and spans of all groups, by rank.
@@ -128,7 +142,7 @@ pub fn tallied(workers: &mut Workers, ranks: &[u32], keep_zeros: bool) -> (Vec<C
     }
     for counts in &mut counts {
         counts.holders = counts.rows;
-        counts.rows += counts.null + counts.negative;
+        counts.rows += counts.null + counts.excluded + counts.negative;
         if !keep_zeros {
             counts.holders -= counts.zero;
         }

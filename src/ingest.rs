@@ -1,6 +1,7 @@
 //! From paths to keys side by side by group: input → columns → groups.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -9,7 +10,7 @@ use crate::columns;
 use crate::error::{Error, Result};
 use crate::groups::chunk::{self, Chunk, Reading, Task};
 use crate::groups::registry::Registry;
-use crate::groups::sample::Sample;
+use crate::groups::sample::{Sample, Sampler};
 use crate::groups::scatter::scatter;
 use crate::groups::schema::GroupSchema;
 use crate::groups::worker::{Distinct, Workers};
@@ -20,6 +21,7 @@ use crate::input::roles::{self, Encoding, KeyColumn, KeySource, Roles};
 use crate::input::{Source, discover};
 use crate::memory::Bounds;
 use crate::options::{Options, Owners, Snapshot};
+use crate::population::Population;
 use crate::progress::Progress;
 use crate::record::{Recorder, Stage};
 use crate::results;
@@ -38,6 +40,8 @@ pub struct Ingest {
     pub roles: Vec<Roles>,
     /// The group columns of all files.
     pub schema: GroupSchema,
+    /// Who is counted.
+    pub population: Arc<Population>,
     notes: Vec<String>,
 }
 
@@ -64,17 +68,18 @@ impl Ingest {
     /// Opens the files behind the paths and finds out what their columns are. No page is read.
     pub fn open(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
         let (sources, notes) = discover(&options.paths, options.temp_dir.as_deref(), interrupted)?;
-        Ok(Self { notes, ..Self::of(sources, options)? })
+        let population = Arc::new(Population::load(options)?);
+        Ok(Self { notes, ..Self::of(sources, population, options)? })
     }
 
     /// The same for files that are found already.
-    pub fn of(sources: Vec<Source>, options: &Options) -> Result<Self> {
+    pub fn of(sources: Vec<Source>, population: Arc<Population>, options: &Options) -> Result<Self> {
         let opened: Vec<Result<(InputFile, Roles)>> =
             sources.into_par_iter().map(|source| open(source, options)).collect();
         let (files, roles): (Vec<_>, Vec<_>) =
             opened.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let schema = GroupSchema::unite(&files, &roles);
-        Ok(Self { files, roles, schema, notes: vec![] })
+        Ok(Self { files, roles, schema, population, notes: vec![] })
     }
 
     /// Reads all rows into their groups, so many at most.
@@ -90,15 +95,17 @@ impl Ingest {
         // A damaged footer may promise more rows than there is memory: they are then read without slots, and found out.
         let wanted = if self.fits_slots() { usize::try_from(rows).unwrap_or(0) } else { 0 };
         let mut slots = bytemuck::try_zeroed_vec(wanted).unwrap_or_default();
-        let of_rows = Slots { decimals, of_rows: &mut slots };
-        let (chunks, of_task) = self.read(&tasks, &registry, &workers, of_rows, options, context)?;
+        let sampler = Sampler::of(rows);
+        let reading = self.reading(&registry, options.owners, options, context);
+        let reading = Reading { decimals, sampler: Some(&sampler), ..reading };
+        let (chunks, of_task) = self.read(&tasks, &reading, &workers, &mut slots, context)?;
         let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
             let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, false)?;
             let column = scatter(chunks, &groups, workers, &self.files)?;
             Ok::<_, Error>((groups, column))
         })?;
         column.scratch = slots;
-        Ok((Counted { groups, tasks, registry, samples: vec![] }, column))
+        Ok((Counted { groups, tasks, registry, samples: sampler.samples() }, column))
     }
 
     /// The same by way of each owner's rows, all in memory.
@@ -109,7 +116,7 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<(Counted, Column)> {
         let spill = Spill::new(None, u64::MAX);
-        let mut counted = self.count(most, u64::MAX, options, context)?;
+        let mut counted = self.count(most, options, context)?;
         let spilled = self.spill(&mut counted, Bounds::NONE, &spill, options, context)?;
         let offsets = counted.groups.offsets();
         let (mut keys, mut totals) = (vec![], vec![]);
@@ -121,14 +128,22 @@ impl Ingest {
     }
 
     /// Bytes of memory that rows take while they are gathered and sorted, at most. Measured: 16 to 25 for words, 29 to
-    /// 45 for amounts as they are, and some 70 with owners.
+    /// 45 for amounts as they are, and some 70 with owners of 20 bytes.
     pub fn bytes(&self, options: &Options) -> u64 {
         let of_row = match options.owners {
-            Owners::Merge | Owners::Check => 100,
+            Owners::Merge | Owners::Check => 80 + self.owner_bytes(),
             Owners::Trust if self.fits_slots() => 26,
             Owners::Trust => 50,
         };
         self.rows().saturating_mul(of_row)
+    }
+
+    /// Bytes of an owner on average, as far as footers tell: a dictionary says less than its rows have.
+    fn owner_bytes(&self) -> u64 {
+        let of_file =
+            |(file, roles): (&InputFile, &Roles)| roles.owner.map_or(0, |owner| file.plain_bytes(owner));
+        let bytes: u64 = self.files.iter().zip(&self.roles).map(of_file).sum();
+        (bytes / self.rows().max(1)).max(24)
     }
 
     /// All rows, by the footers.
@@ -172,15 +187,12 @@ impl Ingest {
     fn read<'s>(
         &self,
         tasks: &[Task],
-        registry: &Registry,
+        reading: &Reading<'_>,
         workers: &Workers,
-        slots: Slots<'s>,
-        options: &Options,
+        slots: &'s mut [u64],
         context: &Context<'_>,
     ) -> Result<(Vec<Chunk<'s>>, Vec<Distinct>)> {
-        let Slots { decimals, of_rows } = slots;
-        let reading = Reading { decimals, ..self.reading(registry, options.owners, options, context) };
-        let mut rest = of_rows;
+        let mut rest = slots;
         let of_tasks: Vec<&mut [u64]> = tasks
             .iter()
             .map(|task| {
@@ -190,7 +202,6 @@ impl Ingest {
                 own
             })
             .collect();
-        let reading = &reading;
         let chunks = in_order(tasks.par_iter().zip(of_tasks), |(task, slots)| {
             let read =
                 move || workers.with(task.file, move |worker| chunk::read(reading, task, slots, worker));
@@ -214,6 +225,8 @@ impl Ingest {
             options,
             owners,
             decimals: None,
+            sampler: None,
+            population: &self.population,
             registry,
             interrupted: context.interrupted,
         }
@@ -244,6 +257,7 @@ impl Ingest {
             })
             .collect();
         warnings.extend(some(&doubles));
+        warnings.extend(self.population.warnings());
         let stems = self.roles.iter().filter(|r| r.keys.iter().any(|k| k.source == KeySource::Stem)).count();
         if stems > 1 && options.snapshot == Snapshot::Auto {
             warnings.push(format!(
@@ -306,8 +320,16 @@ impl Ingest {
                 })
             })
             .collect();
-        let options: serde_json::Map<_, _> =
+        let mut options: serde_json::Map<_, _> =
             options.provenance().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let (exclusions, entities) = self.population.sizes();
+        if !exclusions.is_empty() {
+            let exclusion = |(shown, owners)| serde_json::json!({ "exclude": shown, "owners": owners });
+            options.insert("exclude".into(), exclusions.into_iter().map(exclusion).collect());
+        }
+        if entities > 0 {
+            options.insert("entities".into(), serde_json::json!({ "owners": entities }));
+        }
         HashMap::from([
             ("concentra.schema_version".into(), results::SCHEMA_VERSION.into()),
             ("concentra.version".into(), env!("CARGO_PKG_VERSION").into()),
@@ -315,14 +337,6 @@ impl Ingest {
             ("concentra.inputs".into(), serde_json::Value::Array(inputs).to_string()),
         ])
     }
-}
-
-/// Words for the rows of some tasks, where their amounts fit; none where exact amounts are needed as they are.
-#[derive(Default)]
-struct Slots<'s> {
-    /// Of all amounts, where their types tell: they become keys at once.
-    decimals: Option<u8>,
-    of_rows: &'s mut [u64],
 }
 
 /// Does tasks in parallel. The error returned is that of the first task in order that fails.
@@ -356,8 +370,8 @@ fn recorded<T>(
     context: &Context<'_>,
     read: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
-    let roots = chunk::projection(reading.schema, task.file, roles, reading.owners);
+    let file = &reading.files[task.file];
+    let roots = chunk::projection(reading, task.file);
     let rows = task.rows as u64;
     let bytes = task.row_group.map_or(0, |row_group| file.column_bytes(row_group, &roots));
     let read = context.recorder.time(stage, &file.source.name, rows, bytes, read);

@@ -155,6 +155,13 @@ fn search(
     Ok(())
 }
 
+impl Source {
+    /// One file by its name.
+    pub fn named(path: &Path) -> Self {
+        source(path, path.parent().unwrap_or(Path::new("")))
+    }
+}
+
 fn source(path: &Path, below: &Path) -> Source {
     let name = path.strip_prefix(below).unwrap_or(path);
     let name: Vec<_> = name.components().map(|c| c.as_os_str().to_string_lossy()).collect();
@@ -199,7 +206,7 @@ fn unescape(text: &str) -> String {
 /// thread of its own, so that Ctrl-C need not wait for whoever writes.
 fn spool(folder: Option<&Path>, interrupted: &dyn Fn() -> bool) -> Result<Source> {
     let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
-    let failed = |source| Error::Spill { folder: folder.clone(), source };
+    let failed = |e| Error::io("copy standard input into", &folder, e);
     sweep(&folder);
     let (mut file, path) = make(&folder).map_err(failed)?;
     let held = file.try_clone().map_err(failed)?;
@@ -236,8 +243,12 @@ fn make(folder: &Path) -> std::io::Result<(File, TempPath)> {
     loop {
         let file = tempfile::Builder::new().prefix(SPOOL.0).suffix(SPOOL.1).tempfile_in(folder)?;
         let (file, path) = file.into_parts();
-        // Shared, so that it can be read by other handles everywhere.
-        file.lock_shared()?;
+        // Shared, so that it can be read by other handles everywhere. Where there are no locks, nothing is swept away.
+        if let Err(error) = file.lock_shared()
+            && error.kind() != std::io::ErrorKind::Unsupported
+        {
+            return Err(error);
+        }
         // Somebody may have swept it away before it was locked.
         if path.exists() {
             return Ok((file, path));
@@ -251,8 +262,10 @@ fn sweep(folder: &Path) {
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_spool = name.starts_with(SPOOL.0) && name.ends_with(SPOOL.1);
-        if is_spool && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-            // Whether it goes or not, it is not ours to mind.
+        let Some(file) = File::open(&path).ok().filter(|_| is_spool) else { continue };
+        if file.try_lock().is_ok() {
+            // Locked until it is gone, or else somebody could begin to use it. Whether it goes or not, it is not ours
+            // to mind.
             let _ = fs::remove_file(&path);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use hashbrown::DefaultHashBuilder;
@@ -15,6 +16,7 @@ use crate::input::roles::{self, Encoding, Found, KeyColumn, KeySource, Roles};
 use crate::input::{Source, discover};
 use crate::metrics::{Extras, catalog};
 use crate::options::{Negatives, Options};
+use crate::population::Population;
 use crate::results::refuse_clashes;
 
 mod range;
@@ -132,21 +134,27 @@ pub enum Verdict {
 /// Looks at every file, and tries what `analyze` would do, with each alone and with all together.
 pub fn inspect(options: &Options, context: &Context<'_>) -> Result<Report> {
     let (sources, _) = discover(&options.paths, options.temp_dir.as_deref(), context.interrupted)?;
+    let population = Arc::new(Population::load(options)?);
     let mut report = Report { files: vec![], together: None, unreadable: vec![] };
     for source in &sources {
-        match InputFile::open(source.clone()).and_then(|file| look(&file, options, context)) {
+        match InputFile::open(source.clone()).and_then(|file| look(&file, &population, options, context)) {
             Ok(file) => report.files.push(file),
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => report.unreadable.push(error),
         }
     }
     if sources.len() > 1 {
-        report.together = Some(rehearse(sources, options, context)?);
+        report.together = Some(rehearse(sources, &population, options, context)?);
     }
     Ok(report)
 }
 
-fn look(file: &InputFile, options: &Options, context: &Context<'_>) -> Result<FileReport> {
+fn look(
+    file: &InputFile,
+    population: &Arc<Population>,
+    options: &Options,
+    context: &Context<'_>,
+) -> Result<FileReport> {
     let schema = file.schema();
     let column = |f: &arrow::datatypes::FieldRef| ColumnReport {
         name: f.name().clone(),
@@ -158,7 +166,7 @@ fn look(file: &InputFile, options: &Options, context: &Context<'_>) -> Result<Fi
         Ok(roles) => Some(content(file, roles, options, context)?),
         Err(_) => None,
     };
-    let verdict = rehearse(vec![file.source.clone()], options, context)?;
+    let verdict = rehearse(vec![file.source.clone()], population, options, context)?;
     if let (Some(content), Verdict::Measures { groups, .. }) = (&mut content, &verdict) {
         content.groups = *groups;
     }
@@ -177,9 +185,14 @@ fn look(file: &InputFile, options: &Options, context: &Context<'_>) -> Result<Fi
 }
 
 /// Does what `analyze` does before it computes.
-fn rehearse(sources: Vec<Source>, options: &Options, context: &Context<'_>) -> Result<Verdict> {
+fn rehearse(
+    sources: Vec<Source>,
+    population: &Arc<Population>,
+    options: &Options,
+    context: &Context<'_>,
+) -> Result<Verdict> {
     let prefix = if sources.len() == 1 { format!("{}: ", sources[0].shown) } else { Default::default() };
-    let rehearsal = Ingest::of(sources, options).and_then(|ingest| {
+    let rehearsal = Ingest::of(sources, population.clone(), options).and_then(|ingest| {
         refuse_clashes(&ingest.schema.fields, &catalog(&Extras::default()))?;
         let groups = ingest.gather(usize::MAX, options, context)?.0.groups.keys.len() as u64;
         let names: Vec<String> = ingest.schema.fields.iter().map(|f| f.name().clone()).collect();

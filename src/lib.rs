@@ -25,6 +25,7 @@ pub mod input;
 pub mod inspect;
 pub mod memory;
 pub mod plan;
+pub mod population;
 pub mod spill;
 
 pub mod backend;

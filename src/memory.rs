@@ -1,5 +1,7 @@
 //! How much memory the work may take, and what fits into it.
 
+use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
+
 use crate::error::{Error, Result};
 
 /// The least that `--memory-limit` takes.
@@ -41,8 +43,10 @@ const OF_THREAD: u64 = 10 << 20;
 /// Of each group, and of each group and thread: keys, counts and tallies. Measured with two threads: 630 bytes.
 const OF_GROUP: u64 = 300;
 const OF_GROUP_AND_THREAD: u64 = 150;
+/// A thread for so much of the limit at most.
+const FOR_THREAD: u64 = 64_000_000;
 /// A key, and its copy while it is sorted.
-const OF_KEY: u64 = 16;
+pub const OF_KEY: u64 = 16;
 /// An answer, and what becomes of it until it is a cell of the results.
 const OF_QUERY: u64 = 500;
 
@@ -54,8 +58,7 @@ impl Memory {
 
     /// So many threads at most, so that rows have room beside them.
     pub fn threads(&self) -> usize {
-        let room = (self.limit / 2).saturating_sub(BASE) / OF_THREAD;
-        usize::try_from(room).unwrap_or(usize::MAX).max(1)
+        usize::try_from(self.limit / FOR_THREAD).unwrap_or(usize::MAX).max(1)
     }
 
     /// What is left for rows where there are so many groups.
@@ -72,13 +75,15 @@ impl Memory {
         usize::try_from(room / (OF_GROUP + OF_GROUP_AND_THREAD * threads)).unwrap_or(usize::MAX)
     }
 
-    /// The shares of what is left beside so many groups.
-    pub fn bounds(&self, groups: usize) -> Result<Bounds> {
-        let room = self.room(groups);
+    /// The shares of what is left beside so many groups, and bytes of rows that stay.
+    pub fn bounds(&self, groups: usize, rows: u64) -> Result<Bounds> {
+        let room = self.room(groups).saturating_sub(rows);
         if room < self.limit / 8 {
+            let remedy = if groups > 0 { "analyze fewer groups at a time" } else { "use fewer threads" };
             return Err(Error::Memory(format!(
-                "{groups} groups leave too little of {} for their rows; allow more with --memory-limit, or analyze \
-                 fewer groups at a time",
+                "{groups} groups and {} threads leave too little of {} for rows; allow more with --memory-limit, or \
+                 {remedy}",
+                rayon::current_num_threads(),
                 show(self.limit)
             )));
         }
@@ -94,12 +99,16 @@ impl Memory {
 
 /// What the machine has, or its control group.
 fn available() -> u64 {
-    let system = sysinfo::System::new_with_specifics(
-        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
-    );
-    let Ok(system) = system else { return u64::MAX };
+    let ram = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let Ok(mut system) = System::new_with_specifics(ram) else { return u64::MAX };
     let machine = system.total_memory();
-    system.cgroup_limits().map_or(machine, |group| machine.min(group.total_memory))
+    let own = sysinfo::get_current_pid().ok();
+    let group = own.and_then(|pid| {
+        let processes = ProcessesToUpdate::Some(&[pid]);
+        system.refresh_processes_specifics(processes, false, ProcessRefreshKind::nothing());
+        system.process(pid)?.cgroup_limits()
+    });
+    group.map_or(machine, |group| machine.min(group.total_memory))
 }
 
 /// `2G`, `150MB`, `1.5GiB` in bytes: powers of ten, or of two with an `i`.

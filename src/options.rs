@@ -46,6 +46,43 @@ pub enum Owners {
     Check,
 }
 
+/// Owners that are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exclusion {
+    /// Addresses that nobody holds the key of.
+    Burn,
+    /// Owners that the labels call contracts.
+    Contracts,
+    /// Owners that have this label.
+    Label(String),
+    /// Those in a file.
+    List(PathBuf),
+}
+
+impl std::fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Burn => f.write_str("burn"),
+            Self::Contracts => f.write_str("contracts"),
+            Self::Label(label) => write!(f, "label:{label}"),
+            Self::List(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl From<&str> for Exclusion {
+    fn from(text: &str) -> Self {
+        match text {
+            "burn" => Self::Burn,
+            "contracts" => Self::Contracts,
+            _ => match text.strip_prefix("label:") {
+                Some(label) => Self::Label(label.trim().to_owned()),
+                None => Self::List(text.into()),
+            },
+        }
+    }
+}
+
 /// What a negative amount is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Negatives {
@@ -109,6 +146,12 @@ pub struct Options {
     pub owners: Owners,
     /// What a negative amount is.
     pub negatives: Negatives,
+    /// Owners that are left out of every group.
+    pub exclude: Vec<Exclusion>,
+    /// Files that say what owners are.
+    pub labels: Vec<PathBuf>,
+    /// Whether owners of one entity are one; they are then merged.
+    pub entities: bool,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
     pub decimals: u8,
     /// Names of metrics, all where empty.
@@ -233,6 +276,10 @@ impl InputArgs {
             owner: self.owner.clone(),
             snapshot,
             owners: match self.owners {
+                OwnersArg::Check if self.entities => {
+                    return Err(Error::Usage("--entities merges owners, --owners check refuses to".into()));
+                }
+                _ if self.entities => Owners::Merge,
                 OwnersArg::Trust => Owners::Trust,
                 OwnersArg::Merge => Owners::Merge,
                 OwnersArg::Check => Owners::Check,
@@ -241,6 +288,9 @@ impl InputArgs {
                 NegativesArg::Error => Negatives::Error,
                 NegativesArg::Drop => Negatives::Drop,
             },
+            exclude: self.exclude.iter().map(|text| Exclusion::from(text.trim())).collect(),
+            labels: self.labels.clone(),
+            entities: self.entities,
             ..Options::default()
         })
     }

@@ -32,6 +32,8 @@ pub const SCHEMA_VERSION: &str = "1";
 pub struct Row {
     /// Where its rows went.
     pub counts: Counts,
+    /// What excluded owners hold of all that it has.
+    pub excluded_share: f64,
     /// What its integers are worth.
     pub unit: Unit,
     /// What its holders gave; `None` without holders.

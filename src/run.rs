@@ -76,8 +76,8 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     let recorder = Recorder::default();
     let progress = Progress::new(manners.progress);
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = args.threads.map_or(cores.min(Memory::of(options.memory_limit).threads()), usize::from);
+    let wanted = args.threads.or(std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let threads = wanted.min(Memory::of(options.memory_limit).threads());
     let analysis = in_pool(Some(threads), || analyze(&options, &context));
     progress.finish();
     let analysis = analysis??;

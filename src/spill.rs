@@ -1,10 +1,13 @@
 //! What does not fit into memory: a temporary file without a name, which is gone with the process however that ends.
 
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+
+use hashbrown::DefaultHashBuilder;
 
 use crate::error::{Error, Result};
 
@@ -17,6 +20,8 @@ pub struct Spill {
     end: AtomicU64,
     /// Bytes that may still stay in memory.
     room: AtomicU64,
+    /// Tells whether what comes back is what was written.
+    hasher: DefaultHashBuilder,
 }
 
 /// Some bytes of it.
@@ -30,14 +35,15 @@ pub struct Block {
 #[derive(Debug, Clone)]
 enum Place {
     Memory(Arc<[u8]>),
-    Disk(u64),
+    Disk { at: u64, sum: u64 },
 }
 
 impl Spill {
     /// In a folder, the system's temporary one by default; the first `room` bytes stay in memory.
     pub fn new(folder: Option<&Path>, room: u64) -> Self {
         let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
-        Self { folder, file: OnceLock::new(), end: AtomicU64::new(0), room: AtomicU64::new(room) }
+        let (file, end, room) = (OnceLock::new(), AtomicU64::new(0), AtomicU64::new(room));
+        Self { folder, file, end, room, hasher: DefaultHashBuilder::default() }
     }
 
     /// The file. Where the file system can (`O_TMPFILE`), it never has a name; elsewhere it loses it at once.
@@ -58,20 +64,21 @@ impl Spill {
             return Ok(Block { bytes, place: Place::Memory(pieces.concat().into()) });
         }
         let at = self.end.fetch_add(bytes as u64, Ordering::Relaxed);
-        let mut next = at;
-        for piece in pieces {
-            write_all_at(self.file()?, piece, next).map_err(|source| self.failed(source))?;
-            next += piece.len() as u64;
-        }
-        Ok(Block { bytes, place: Place::Disk(at) })
+        let whole = pieces.concat();
+        write_all_at(self.file()?, &whole, at).map_err(|source| self.failed(source))?;
+        Ok(Block { bytes, place: Place::Disk { at, sum: self.hasher.hash_one(&whole) } })
     }
 
     /// Reads a block back.
     pub fn read(&self, block: &Block, into: &mut [u8]) -> Result<()> {
         match &block.place {
             Place::Memory(bytes) => into.copy_from_slice(bytes),
-            Place::Disk(at) => {
+            Place::Disk { at, sum } => {
                 read_exact_at(self.file()?, into, *at).map_err(|source| self.failed(source))?;
+                if self.hasher.hash_one(&*into) != *sum {
+                    let other = "other bytes came back than were written";
+                    return Err(self.failed(io::Error::new(io::ErrorKind::InvalidData, other)));
+                }
             }
         }
         Ok(())
@@ -155,7 +162,9 @@ mod tests {
         assert!(matches!(nowhere.write(&[b"does not fit"]), Err(Error::Spill { .. })));
         let spill = Spill::new(Some(folder.path()), 0);
         let block = spill.write(&[b"all of it"]).unwrap();
+        write_all_at(spill.file().unwrap(), b"none", 0).unwrap();
+        assert!(matches!(spill.read(&block, &mut [0; 9]), Err(Error::Spill { .. })), "other bytes");
         spill.file().unwrap().set_len(4).unwrap();
-        assert!(matches!(spill.read(&block, &mut [0; 9]), Err(Error::Spill { .. })));
+        assert!(matches!(spill.read(&block, &mut [0; 9]), Err(Error::Spill { .. })), "too few");
     }
 }

@@ -153,7 +153,8 @@ fn nothing_to_say_is_valid_in_every_format() {
     assert_eq!((batch.num_rows(), batch.schema().field(0).name().as_str()), (0, "token"));
 }
 
-fn footer(path: &Path) -> Vec<(String, Value)> {
+/// What a file of results says of its making.
+pub(crate) fn footer(path: &Path) -> Vec<(String, Value)> {
     let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
     let entries = reader.metadata().file_metadata().key_value_metadata().unwrap().clone();
     let ours = entries.into_iter().filter(|entry| entry.key.starts_with("concentra."));

@@ -31,6 +31,7 @@ mod invariance;
 #[cfg(feature = "gpu")]
 mod limits;
 mod oracles;
+mod population;
 mod random;
 mod reference;
 #[cfg(feature = "gpu")]

@@ -305,6 +305,8 @@ fn undefined_values_are_null() {
         "n_merged",
         "n_below",
         "total",
+        "excluded_share",
+        "n_entities",
     ];
     assert_eq!(filled, expected);
 }

@@ -117,7 +117,7 @@ fn the_plan_tells_partitions_and_bytes() {
     let line = plan.lines().find(|line| line.starts_with("memory")).unwrap();
     let expected = format!("{:.1} kB expected on disk", bytes as f64 / 1e3);
     assert!(line.contains(&expected) && line.contains("partitions of up to 1000 holders"), "{line}");
-    assert!(line.ends_with(&format!("{:.1} kB written", bytes as f64 / 1e3)), "{line}");
+    assert!(line.ends_with(&format!("; {:.1} kB written", bytes as f64 / 1e3)), "{line}");
     let in_memory = try_analyze(&options(&path)).unwrap().plan.to_string();
     assert!(in_memory.contains("nothing on disk"), "{in_memory}");
 }
@@ -239,7 +239,7 @@ fn memory_stays_within_the_limit_and_the_result_is_the_same_file() {
         assert!(20_000_000 < bytes && bytes < 141_000_000, "{bytes} bytes at the peak: {line}");
         let ran = shell.run(&format!("{line} --overwrite --explain")).ok();
         assert!(ran.stderr.contains("memory    128.0 MB: "), "{}", ran.stderr);
-        assert!(ran.stderr.contains(" expected on disk, "), "{}", ran.stderr);
+        assert!(ran.stderr.contains(" expected on disk; "), "{}", ran.stderr);
         if line == LIMITED {
             assert_eq!(fs::read(shell.path("r.parquet")).unwrap(), whole);
         }

@@ -49,6 +49,7 @@ const ORDER: &[&[&str]] = &[
     &["metrics", "backend", "config"],
     &["options", "columns", "kernels", "cpu"],
     &["engine", "input", "gpu"],
+    &["population"],
     &["groups", "choose"],
     &["results"],
     &["ingest"],

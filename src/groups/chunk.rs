@@ -6,16 +6,18 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take;
 
 use super::registry::Registry;
+use super::sample::Sampler;
 use super::schema::{GroupSchema, projected};
 use super::worker::{Distinct, FileKeys, Known, Left, Worker};
 use super::{amount_of, place_error};
-use crate::columns::{self, Amounts, Values, owner};
+use crate::columns::{self, Amounts, BadCell, Values, owner};
 use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
 use crate::input::guard::damaged;
 use crate::input::roles::Roles;
 use crate::numbers::unit::Unit;
 use crate::options::{Negatives, Options, Owners};
+use crate::population::Population;
 
 /// The group of a row that is counted but holds nothing.
 pub const DROPPED: u32 = u32::MAX;
@@ -126,18 +128,11 @@ pub enum Held {
     Doubles(Range<usize>),
 }
 
-impl Part {
-    /// Exact amounts; only rows whose owners nobody asks for lie in slots.
-    pub fn amounts(&self) -> &Amounts {
-        let Held::Amounts(amounts) = &self.held else { unreachable!("there were no slots") };
-        amounts
-    }
-}
-
 /// The columns that a file's task reads, ascending.
-pub fn projection(schema: &GroupSchema, file: usize, roles: &Roles, owners: Owners) -> Vec<usize> {
-    let owner = roles.owner.filter(|_| owners != Owners::Trust);
-    let mut roots: Vec<usize> = schema.columns(file).chain([roles.amount]).chain(owner).collect();
+pub fn projection(reading: &Reading<'_>, file: usize) -> Vec<usize> {
+    let roles = &reading.roles[file];
+    let owner = roles.owner.filter(|_| reading.needs_owners());
+    let mut roots: Vec<usize> = reading.schema.columns(file).chain([roles.amount]).chain(owner).collect();
     roots.sort_unstable();
     roots.dedup();
     roots
@@ -157,10 +152,21 @@ pub struct Reading<'a> {
     pub owners: Owners,
     /// The decimals of all amounts, where the types of their columns tell and rows may become keys at once.
     pub decimals: Option<u8>,
+    /// Takes some rows by chance, where they were not read before.
+    pub sampler: Option<&'a Sampler>,
+    /// Who is counted.
+    pub population: &'a Population,
     /// The keys of groups.
     pub registry: &'a Registry,
     /// Whether the user wants to stop.
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Reading<'_> {
+    /// Whether owners are looked at.
+    fn needs_owners(&self) -> bool {
+        self.owners != Owners::Trust || self.population.excludes()
+    }
 }
 
 impl Origin {
@@ -168,7 +174,7 @@ impl Origin {
     pub fn of(reading: &Reading<'_>, task: &Task) -> Self {
         let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
         let field = |column: usize| file.schema().field(column).name().clone();
-        let owner = roles.owner.filter(|_| reading.owners != Owners::Trust);
+        let owner = roles.owner.filter(|_| reading.needs_owners());
         Self { file: task.file, amount: field(roles.amount), owner: owner.map(field).unwrap_or_default() }
     }
 }
@@ -228,8 +234,8 @@ pub fn visit(
 ) -> Result<Distinct> {
     let &Reading { schema, options, registry, .. } = reading;
     let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
-    let owner = roles.owner.filter(|_| reading.owners != Owners::Trust);
-    let roots = projection(schema, task.file, roles, reading.owners);
+    let owner = roles.owner.filter(|_| reading.needs_owners());
+    let roots = projection(reading, task.file);
     if known.keys.file != Some(task.file) {
         known.keys = FileKeys { file: Some(task.file), ..FileKeys::default() };
     }
@@ -258,17 +264,24 @@ pub fn visit(
         let groups = registry.keys();
         if registry.is_full() {
             return Err(Error::Memory(format!(
-                "there are more than {groups} groups, too many for the memory; allow more with --memory-limit, or analyze \
-                 fewer groups at a time"
+                "there are more than {} groups, too many for the memory; allow more with --memory-limit, or analyze \
+                 fewer groups at a time",
+                registry.most()
             )));
         }
         known.seen.add(&ids, groups);
-        let amounts = decode(&projected(&batch, &roots, roles.amount), origin, file, first_row, options)?;
         let owners = owner.map(|column| owner::decode(&projected(&batch, &roots, column))).transpose();
         let owners = owners.map_err(Error::arrow("read the owner column"))?;
+        let excluded = owners.as_ref().map_or_else(Vec::new, |owners| excluded(owners, reading.population));
+        let column = projected(&batch, &roots, roles.amount);
+        let amounts = decode(&column, &excluded, origin, file, first_row, options)?;
+        let owners = owners.filter(|_| reading.owners != Owners::Trust);
         let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(0..0), owners };
         let in_slots = in_slots(&part, &amounts);
-        known.tallies.count(&mut part, &amounts, in_slots, groups);
+        known.tallies.count(&mut part, &amounts, &excluded, in_slots, groups);
+        if let Some(sampler) = reading.sampler {
+            sampler.take(origin, &part, &amounts);
+        }
         each(part, amounts)?;
         first_row += rows as u64;
     }
@@ -321,20 +334,43 @@ fn keys(
     })
 }
 
+/// The rows of owners that are left out, ascending.
+fn excluded(owners: &owner::Owners, population: &Population) -> Vec<u32> {
+    if !population.excludes() {
+        return vec![];
+    }
+    let rows = owners.iter().enumerate();
+    let excluded = rows.filter(|(_, owner)| owner.is_some_and(|owner| population.is_excluded(owner)));
+    excluded.map(|(row, _)| row as u32).collect()
+}
+
+/// The amounts of a batch. A negative one is no error where its owner is left out.
 fn decode(
     column: &ArrayRef,
+    excluded: &[u32],
     origin: &Origin,
     file: &InputFile,
     first_row: u64,
     options: &Options,
 ) -> Result<Amounts> {
-    columns::decode(column, options.negatives == Negatives::Drop).map_err(|bad| Error::Cell {
-        place: Place {
-            file: file.source.shown.clone(),
-            column: origin.amount.clone(),
-            row: first_row + bad.row as u64 + 1,
-        },
-        problem: bad.problem,
-        remedy: bad.remedy,
-    })
+    let drop = options.negatives == Negatives::Drop;
+    let refuse = |start: usize| {
+        move |bad: BadCell| Error::Cell {
+            place: Place {
+                file: file.source.shown.clone(),
+                column: origin.amount.clone(),
+                row: first_row + (start + bad.row) as u64 + 1,
+            },
+            problem: bad.problem,
+            remedy: bad.remedy,
+        }
+    };
+    let amounts = columns::decode(column, drop || !excluded.is_empty()).map_err(refuse(0))?;
+    if !drop && !excluded.is_empty() {
+        let counted = amounts.negative.iter().find(|row| excluded.binary_search(row).is_err());
+        if let Some(&row) = counted {
+            columns::decode(&column.slice(row as usize, 1), false).map_err(refuse(row as usize))?;
+        }
+    }
+    Ok(amounts)
 }

@@ -1,6 +1,7 @@
 //! Rows by their owners: those of one owner in one group go to one partition, and partitions are merged or checked
 //! one by one.
 
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::mem::take;
 use std::sync::{Mutex, PoisonError};
@@ -14,13 +15,24 @@ use super::chunk::Origin;
 use crate::columns::owner;
 use crate::error::{Error, Place, Result};
 use crate::input::file::InputFile;
+use crate::population;
 use crate::spill::{Block, Spill};
 
 /// Bytes that an owner takes while a partition is merged: address, amount, and its place in tables.
 pub const BYTES: u64 = 192;
 
-/// One owner's holding in a group: the group by rank, the exact amount, and whether nothing of it was cut off.
-pub type Holding = (u32, U256, bool);
+/// What one owner holds in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// By rank.
+    pub group: u32,
+    /// Exactly.
+    pub amount: U256,
+    /// Whether nothing of it was cut off.
+    pub whole: bool,
+    /// Whether the owner is an entity.
+    pub is_entity: bool,
+}
 
 /// A partition's owners.
 #[derive(Debug, Default)]
@@ -112,7 +124,7 @@ impl<'s> OwnerRouter<'s> {
     /// To so many partitions. Buffers of all threads together take at most so many bytes.
     pub fn new(partitions: usize, spill: &'s Spill, bytes: u64) -> Self {
         let lots = partitions as u64 * rayon::current_num_threads() as u64;
-        let lot = (bytes / lots.max(1)).clamp(1 << 10, 1 << 17) as usize;
+        let lot = (bytes / lots.max(1)).clamp(1 << 10, 1 << 16) as usize;
         let contents = (0..partitions).map(|_| Mutex::default()).collect();
         Self { contents, spill, hasher: DefaultHashBuilder::default(), lot, idle: Mutex::default() }
     }
@@ -133,6 +145,9 @@ impl<'s> OwnerRouter<'s> {
         // The middle bits, for hash tables live on the others.
         let at = (hash >> 32) as usize % self.contents.len();
         let bytes = &mut buffers[at];
+        if bytes.capacity() == 0 {
+            bytes.reserve_exact(self.lot + 256);
+        }
         bytes.extend(group.to_le_bytes());
         bytes.extend((owner.len() as u32).to_le_bytes());
         bytes.extend(owner);
@@ -233,17 +248,20 @@ impl ByOwner<'_> {
     /// The holders of a partition: each owner's amounts summed exactly.
     pub fn merge(&self, partition: usize) -> Result<Merged> {
         let (mut known, mut merged) = (Known::default(), Merged::default());
+        let mut excessive = HashSet::new();
         self.each(partition, |group, owner, (amount, whole): (Exact, bool)| {
             let (at, is_new) = known.number(&self.hasher, group, owner);
             if is_new {
-                merged.holdings.push((group, amount.wide(), whole));
+                let is_entity = population::is_entity(owner);
+                merged.holdings.push(Holding { group, amount: amount.wide(), whole, is_entity });
                 return Ok(());
             }
-            let (_, sum, all_whole) = &mut merged.holdings[at];
-            *all_whole &= whole;
-            match sum.checked_add(amount.wide()) {
-                Some(more) => *sum = more,
-                None => merged.excessive.push((group, owner.into())),
+            let holding = &mut merged.holdings[at];
+            holding.whole &= whole;
+            match holding.amount.checked_add(amount.wide()) {
+                Some(more) => holding.amount = more,
+                None if excessive.insert(at) => merged.excessive.push((group, owner.into())),
+                None => {}
             }
             Ok(())
         })?;

@@ -18,6 +18,11 @@ impl Registry {
         Self { known: Mutex::default(), most }
     }
 
+    /// How many keys there may be.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Whether there are more keys than there may be.
     pub fn is_full(&self) -> bool {
         self.keys() > self.most

@@ -1,5 +1,7 @@
 //! Some rows by chance, to know how the amounts of a group are spread before they are read again.
 
+use std::sync::{Mutex, PoisonError};
+
 use ruint::aliases::U256;
 
 use super::chunk::{DROPPED, Ids, Origin, Part};
@@ -7,32 +9,50 @@ use super::route::Record;
 use super::{Exact, Groups, amount_of};
 use crate::columns::{Amounts, Scales, Values};
 use crate::numbers::key;
+use crate::numbers::unit::Unit;
 
-/// The rows to take: one of so many.
-#[derive(Debug, Clone, Copy)]
+/// Takes rows of all tasks.
+#[derive(Debug)]
 pub struct Sampler {
     /// Rows from one to the next, on average.
-    pub step: u64,
+    step: u64,
+    taken: Mutex<Vec<Sample>>,
 }
 
 /// A row that was taken, its unit not known yet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Sample {
     /// The registry's number.
     group: u32,
-    /// One row.
-    amounts: Amounts,
+    amount: Raw,
 }
 
+/// An amount as it is written.
+#[derive(Debug, Clone, Copy)]
+enum Raw {
+    /// With decimals after the point.
+    Exact(U256, u8),
+    Double(f64),
+}
+
+/// Rows that are taken, about so many: the size of the hundredth part is then known to three percent.
+const SAMPLES: u64 = 1 << 17;
+
 impl Sampler {
+    /// Of so many rows in all.
+    pub fn of(rows: u64) -> Self {
+        Self { step: rows.div_ceil(SAMPLES).max(1), taken: Mutex::default() }
+    }
+
     /// Takes rows that hold something. Which ones is chance, so that no order of rows deceives, but the same chance
     /// in every run.
-    pub fn take(&self, origin: &Origin, part: &Part, amounts: &Amounts, into: &mut Vec<Sample>) {
+    pub fn take(&self, origin: &Origin, part: &Part, amounts: &Amounts) {
         let mut state = mix(mix(origin.file as u64) ^ part.first_row);
         let mut gap = |mean: u64| {
             state = mix(state);
-            state % mean.saturating_mul(2).saturating_sub(1).max(1)
+            state % (2 * mean - 1)
         };
+        let mut taken = vec![];
         let mut row = gap(self.step) / 2;
         while let Ok(at) = usize::try_from(row)
             && at < part.rows
@@ -42,10 +62,38 @@ impl Sampler {
                 Ids::Each(ids) => ids[at],
             };
             if group != DROPPED && !amounts.values.is_zero(at) {
-                into.push(Sample { group, amounts: one(amounts, at) });
+                taken.push(Sample { group, amount: Raw::of(amounts, at) });
             }
-            row = row.saturating_add(1 + gap(self.step));
+            row += 1 + gap(self.step);
         }
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
+    }
+
+    /// All that were taken.
+    pub fn samples(self) -> Vec<Sample> {
+        self.taken.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Raw {
+    fn of(amounts: &Amounts, row: usize) -> Self {
+        let exact = |amount| Self::Exact(amount, amounts.scales.at(row));
+        match &amounts.values {
+            Values::Short(values) => exact(U256::from(values[row])),
+            Values::Narrow(values) => exact(U256::from(values[row])),
+            Values::Wide(values) => exact(values[row]),
+            Values::Double(values) => Self::Double(values[row]),
+        }
+    }
+
+    /// In its group's unit.
+    fn amount(self, unit: Unit) -> Option<Exact> {
+        let (values, scale) = match self {
+            Self::Exact(amount, scale) => (Values::Wide(vec![amount]), scale),
+            Self::Double(amount) => (Values::Double(vec![amount]), 0),
+        };
+        let one = Amounts { values, scales: Scales::Same(scale), nulls: None, negative: vec![] };
+        amount_of(&one, 0, unit).ok().map(|(amount, _)| amount)
     }
 }
 
@@ -58,21 +106,10 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn one(amounts: &Amounts, row: usize) -> Amounts {
-    let values = match &amounts.values {
-        Values::Short(values) => Values::Short(vec![values[row]]),
-        Values::Narrow(values) => Values::Narrow(vec![values[row]]),
-        Values::Wide(values) => Values::Wide(vec![values[row]]),
-        Values::Double(values) => Values::Double(vec![values[row]]),
-    };
-    Amounts { values, scales: Scales::Same(amounts.scales.at(row)), nulls: None, negative: vec![] }
-}
-
 /// The records of a group's sample. What cannot be scaled is left out: an error comes when it is read again.
 pub fn records<R: Record>(samples: &[Sample], groups: &Groups, group: usize) -> Vec<R> {
     let own = samples.iter().filter(|sample| groups.ranks[sample.group as usize] as usize == group);
-    let amount = |sample: &Sample| amount_of(&sample.amounts, 0, groups.units[group]).ok();
-    own.filter_map(amount).map(|(amount, _)| record(amount)).collect()
+    own.filter_map(|sample| sample.amount.amount(groups.units[group])).map(record).collect()
 }
 
 /// What is kept of an amount.

@@ -4,6 +4,7 @@ use arrow::buffer::NullBuffer;
 
 use super::Counts;
 use super::chunk::{DROPPED, Ids, Part};
+use super::excluded::Excluded;
 use crate::columns::{Amounts, Scales, Values};
 use crate::numbers::unit::{Span, bits_of_double};
 
@@ -16,6 +17,8 @@ pub(super) struct Tallies {
     tallied: u64,
     /// What was tallied before the kind changed. `zero` also where zeros count as holders.
     pub(super) settled: Vec<(Counts, Span)>,
+    /// What owners had that were left out.
+    pub(super) excluded: Excluded<u32>,
 }
 
 /// What every row changes: groups are met in any order, so it is small enough for many to stay in cache.
@@ -48,7 +51,14 @@ enum Kind {
 impl Tallies {
     /// Counts a part's rows by what becomes of them, and drops those that hold nothing. Where amounts go to slots, it
     /// is enough that theirs is zero.
-    pub(super) fn count(&mut self, part: &mut Part, amounts: &Amounts, in_slots: bool, groups: usize) {
+    pub(super) fn count(
+        &mut self,
+        part: &mut Part,
+        amounts: &Amounts,
+        excluded: &[u32],
+        in_slots: bool,
+        groups: usize,
+    ) {
         self.of_groups.resize(groups, Tally::NONE);
         self.settled.resize(groups, <(Counts, Span)>::default());
         let kind = match (&amounts.values, &amounts.scales) {
@@ -66,6 +76,7 @@ impl Tallies {
             self.kind = kind;
         }
         self.tallied += part.rows as u64;
+        self.exclude(part, amounts, excluded);
         match &amounts.values {
             Values::Short(values) => self.tally(part, amounts, in_slots, |row| values[row] != 0),
             Values::Narrow(values) => self.tally(part, amounts, in_slots, |row| values[row] != 0),
@@ -81,6 +92,20 @@ impl Tallies {
                     self.settled[id as usize].1.merge(Span::of_decimals(amounts.scales.at(row)));
                 }
             });
+        }
+    }
+
+    /// Drops the rows of owners that are left out. What is null has no amount to leave out.
+    fn exclude(&mut self, part: &mut Part, amounts: &Amounts, excluded: &[u32]) {
+        if excluded.is_empty() {
+            return;
+        }
+        let ids = part.ids.by_row(part.rows);
+        let has_amount = |row: u32| amounts.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row as usize));
+        for &row in excluded.iter().filter(|&&row| has_amount(row)) {
+            let id = std::mem::replace(&mut ids[row as usize], DROPPED);
+            self.settled[id as usize].0.excluded += 1;
+            self.excluded.add(id, amounts, row as usize);
         }
     }
 
@@ -110,8 +135,10 @@ impl Tallies {
         }
         for &row in &amounts.negative {
             let id = &mut ids[row as usize];
-            self.settled[*id as usize].0.negative += 1;
-            *id = DROPPED;
+            if *id != DROPPED {
+                self.settled[*id as usize].0.negative += 1;
+                *id = DROPPED;
+            }
         }
         for (row, id) in ids.iter_mut().enumerate().filter(|(_, id)| **id != DROPPED) {
             let tally = &mut self.of_groups[*id as usize];

@@ -23,11 +23,9 @@ use crate::options::{Options, Owners};
 use crate::record::Stage;
 use crate::spill::Spill;
 
-/// Exact amounts that may stay in memory, in bytes, where there is room for that.
-const IN_MEMORY: u64 = 64 << 20;
-
 impl Ingest {
-    /// Reads the exact amounts of open groups, ascending, again and decides their counts.
+    /// Reads the exact amounts of open groups, ascending, again and decides their counts; tells how many bytes went to
+    /// disk.
     pub fn settle(
         &self,
         counted: &Counted,
@@ -36,7 +34,7 @@ impl Ingest {
         bounds: Bounds,
         options: &Options,
         context: &Context<'_>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let Counted { groups, tasks, registry, .. } = counted;
         let mut wanted = vec![false; groups.keys.len()];
         open.iter().for_each(|&(id, _)| wanted[id] = true);
@@ -50,14 +48,15 @@ impl Ingest {
             .collect();
         let holders: Vec<u64> =
             wanted.iter().zip(counted.holders()).map(|(&wanted, n)| if wanted { n } else { 0 }).collect();
-        let spill = Spill::new(options.temp_dir.as_deref(), IN_MEMORY.min(bounds.buffers));
+        let spill = Spill::new(options.temp_dir.as_deref(), bounds.buffers);
+        context.progress.start("reading ties", again.iter().map(|task| task.rows as u64).sum());
         let partitions = |sample: &dyn Fn(usize) -> Vec<Amount>| {
             // An amount is four times as long as a key, and is sorted where it lies.
             Router::new(Partitions::new(&holders, bounds.keys / 4, sample), &spill, bounds.buffers)
         };
         let workers = Workers::default();
         let owners = if options.owners == Owners::Merge { Owners::Merge } else { Owners::Trust };
-        let pass = Pass { tasks: &again, registry, workers: &workers, owners };
+        let pass = Pass { tasks: &again, registry, workers: &workers, owners, sampler: None };
         let routed = if owners == Owners::Merge {
             let by_owner = self.owner_router(bounds, &spill);
             self.visit(&pass, Stage::Ties, options, context, |origin, part, amounts, _| {
@@ -70,10 +69,8 @@ impl Ingest {
                 let router = router.get_or_insert_with(|| partitions(&|group| of_holdings(merged, group)));
                 merged.par_iter().try_for_each(|holdings: &Vec<Holding>| {
                     router.with(|buffers| {
-                        let held = holdings.iter().filter(|(_, amount, _)| !amount.is_zero());
-                        held.into_iter().try_for_each(|&(group, amount, _)| {
-                            router.send(buffers, group, Amount::of(amount, 0))
-                        })
+                        let mut held = holdings.iter().filter(|held| !held.amount.is_zero());
+                        held.try_for_each(|held| router.send(buffers, held.group, Amount::of(held.amount, 0)))
                     })
                 })
             })?;
@@ -100,7 +97,8 @@ impl Ingest {
             })?;
             router.finish()?
         };
-        self.decide(&routed, counted, totals, open, context)
+        self.decide(&routed, counted, totals, open, context)?;
+        Ok(spill.bytes())
     }
 
     /// Decides open groups, partition by partition from the last: within a group from its largest amounts on.
@@ -145,7 +143,9 @@ impl Ingest {
             routed.each_block(at, |records, groups| {
                 let mut of_groups = of_groups.lock().unwrap_or_else(PoisonError::into_inner);
                 for (&record, &group) in records.iter().zip(groups) {
-                    of_groups.entry(group).or_default().push(amount(record));
+                    let holders = counted.groups.counts[group as usize].holders as usize;
+                    let own = of_groups.entry(group).or_insert_with(|| Vec::with_capacity(holders));
+                    own.push(amount(record));
                 }
             })?;
             let mut of_groups = of_groups.into_inner().unwrap_or_else(PoisonError::into_inner);

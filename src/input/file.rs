@@ -69,6 +69,15 @@ impl InputFile {
         wanted.map(|(_, column)| u64::try_from(column.compressed_size()).unwrap_or(0)).sum()
     }
 
+    /// Uncompressed bytes of a column in all row groups.
+    pub fn plain_bytes(&self, root: usize) -> u64 {
+        let metadata = self.metadata.metadata();
+        let descriptor = metadata.file_metadata().schema_descr();
+        let leaves = metadata.row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+        let own = leaves.filter(|(leaf, _)| descriptor.get_column_root_idx(*leaf) == root);
+        own.map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum()
+    }
+
     /// The batches of one row group, only the columns `roots` (ascending) in them.
     pub fn read(
         &self,

@@ -173,6 +173,9 @@ pub fn find(source: &Source, schema: &Schema, options: &Options) -> Found {
         None if options.owners != Owners::Trust => {
             Err(finder.error("no owner column is recognised; name it with --owner, or use --owners trust"))
         }
+        None if !options.exclude.is_empty() => {
+            Err(finder.error("no owner column is recognised, which --exclude needs; name it with --owner"))
+        }
         owner => Ok(owner),
     });
     let taken = keys.as_deref().unwrap_or(&[]);

@@ -31,7 +31,7 @@ pub fn power_of_ten(k: u8) -> Option<U256> {
 
 /// A positive finite double as `m·2^x`, `m` odd.
 #[inline]
-fn dyadic(d: f64) -> (u64, i32) {
+pub fn dyadic(d: f64) -> (u64, i32) {
     let bits = d.to_bits();
     let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52) as i32 & 0x7ff);
     let (m, x) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
@@ -139,6 +139,19 @@ impl Unit {
         let q = libm::scalbn(q, shift);
         (q.is_finite() && (q > 0.0 || amount.is_zero())).then_some(q)
     }
+}
+
+/// `a / b` as a double, off by less than two units of its last place; 0 where `b` is zero.
+pub fn quotient(a: &BigUint, b: &BigUint) -> f64 {
+    if a.bits() == 0 || b.bits() == 0 {
+        return 0.0;
+    }
+    // 64 or 65 bits of the quotient.
+    let shift = 64 + b.bits() as i64 - a.bits() as i64;
+    let q = if shift >= 0 { (a << shift as u64) / b } else { a / (b << (-shift) as u64) };
+    let digits =
+        q.iter_u64_digits().rev().fold(0.0, |q, digit| q * 18_446_744_073_709_551_616.0 + digit as f64);
+    libm::scalbn(digits, (-shift) as i32)
 }
 
 /// `10^k`, correctly rounded: parsing is, repeated multiplication is not.

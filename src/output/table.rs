@@ -25,8 +25,17 @@ pub struct Look {
 const SIDE_BY_SIDE: usize = 3;
 
 /// What many groups show of themselves beside the group columns, the most telling first.
-const HEADLINE: &[&str] =
-    &["n_holders", "total_f64", "gini", "nakamoto_1_2", "top_10_share", "max_share", "hhi", "top_1pct_share"];
+const HEADLINE: &[&str] = &[
+    "n_holders",
+    "excluded_share",
+    "total_f64",
+    "gini",
+    "nakamoto_1_2",
+    "top_10_share",
+    "max_share",
+    "hhi",
+    "top_1pct_share",
+];
 
 /// What nobody reads in a table: lists, and what stands there more exactly.
 const HIDDEN: &[&str] = &["lorenz", "total_f64"];
@@ -128,7 +137,9 @@ impl View {
         // What was asked for is the last to be left out where the terminal is narrow.
         let chosen = (fixed..self.batch.num_columns()).filter(|&i| asked(i) && self.name(i) != "lorenz");
         let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
-        let (first, rest): (Vec<usize>, Vec<usize>) = telling.partition(|&i| self.name(i) == "n_holders");
+        let telling = telling.filter(|&i| !is_zero(self.batch.column(i), self.name(i)));
+        let first = |i: &usize| ["n_holders", "excluded_share"].contains(&self.name(*i));
+        let (first, rest): (Vec<usize>, Vec<usize>) = telling.partition(first);
         (0..self.keys).chain(first).chain(chosen).chain(rest).collect()
     }
 
@@ -193,8 +204,11 @@ pub(crate) fn lines(table: &Table) -> Vec<String> {
     table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect()
 }
 
-/// Counts that are zero for every group say nothing, but for the holders.
+/// Counts that are zero for every group say nothing, but for the holders; nor does the share of nobody.
 fn is_zero(column: &ArrayRef, name: &str) -> bool {
+    if name == "excluded_share" {
+        return column.as_primitive::<Float64Type>().values().iter().all(|&share| share == 0.0);
+    }
     let counts = column.as_primitive_opt::<UInt64Type>();
     name.starts_with("n_")
         && name != "n_holders"

@@ -1,6 +1,8 @@
 //! The columns that every result has beside its metrics, with their documentation.
 
-use arrow::array::ArrayRef;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array};
 
 use super::{Row, counts, integers, numbers, texts, truths};
 use crate::metrics::Doc;
@@ -52,8 +54,8 @@ pub const FIXED: &[Fixed] = &[
     },
     Fixed {
         name: "n_excluded",
-        doc: doc("Rows of excluded owners", "", "rows", "0 where nobody is excluded."),
-        array: |rows, _| counts(rows, |_| 0),
+        doc: doc("Rows of excluded owners", "", "rows", "0 where nobody is excluded (--exclude)."),
+        array: |rows, _| counts(rows, |c| c.excluded),
     },
     Fixed {
         name: "n_negative",
@@ -135,6 +137,29 @@ pub const FIXED: &[Fixed] = &[
             "Whether 56 significant bits hold every amount; where not, each is within one part in 2^55.",
         ),
         array: |rows, _| truths(rows, |row| row.measured.as_ref().map(|m| m.exact)),
+    },
+    Fixed {
+        name: "excluded_share",
+        doc: Doc {
+            range: "0 to 1",
+            ..doc(
+                "Share of excluded owners",
+                "E / (E + A)",
+                "",
+                "What excluded owners hold of all that the group has; 0 where nobody is excluded.",
+            )
+        },
+        array: |rows, _| Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.excluded_share))),
+    },
+    Fixed {
+        name: "n_entities",
+        doc: doc(
+            "Entities among the holders",
+            "",
+            "holders",
+            "Holders that stand for all owners of an entity (--entities); 0 without it.",
+        ),
+        array: |rows, _| counts(rows, |c| c.entities),
     },
     Fixed {
         name: "backend",

@@ -60,6 +60,11 @@ impl Results {
         results
     }
 
+    /// Bytes that went to disk.
+    pub fn spilled(&self) -> u64 {
+        self.spill.bytes()
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.lots.iter().map(|lot| lot.rows).sum()
