@@ -17,7 +17,7 @@ use crate::metrics::{self, Metric, Value};
 use crate::moments::{Ask, Total};
 use crate::numbers::key;
 use crate::numbers::unit::{Unit, power_of_ten};
-use crate::numbers::wide::U320;
+use crate::numbers::wide::{U320, ratio};
 use crate::options::Options;
 use crate::plan::{Plan, QUERIES};
 use crate::record::Stage;
@@ -376,7 +376,9 @@ fn row(
     });
     let unit = groups.units[id];
     let excluded_share = groups.excluded.share(id as u32, unit, &total.amount);
-    Row { counts: groups.counts[id], excluded_share, unit, measured }
+    let below_share =
+        groups.below.get(&(id as u32)).map_or(0.0, |below| ratio(below, &(*below + total.amount)));
+    Row { counts: groups.counts[id], excluded_share, below_share, unit, measured }
 }
 
 /// Groups with signs that a column holds something else than amounts.

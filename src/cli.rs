@@ -122,6 +122,12 @@ pub struct InputArgs {
     /// What owners are: Parquet or CSV with address and entity, name, labels or is_contract; may be repeated
     #[arg(long, value_name = "FILE", help_heading = "Population")]
     pub labels: Vec<PathBuf>,
+    /// Cut off holders of less than this; --decimals moves its point
+    #[arg(long, value_name = "X", help_heading = "Population")]
+    pub min_amount: Option<String>,
+    /// Keep the N largest holders, or P% of them
+    #[arg(long, value_name = "N|P%", help_heading = "Population")]
+    pub top_holders: Option<String>,
     /// Count the owners of one entity, as the labels tell, as one holder
     #[arg(long, help_heading = "Population")]
     pub entities: bool,

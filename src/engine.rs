@@ -354,13 +354,16 @@ impl<'m> Settling<'m> {
     pub fn take(&mut self, exact: &mut [U256]) {
         let Some(moments) = &self.measured.moments else { return };
         exact.sort_unstable_by(|a, b| b.cmp(a));
+        // Smaller ones than there are holders are cut off.
+        let rest = usize::try_from(moments.n() - self.seen).unwrap_or(usize::MAX);
+        let exact = &exact[..exact.len().min(rest)];
         for ((fraction, _), count) in moments.at_least.iter().zip(&mut self.at_least) {
             let least = least(&moments.total, *fraction);
             *count += exact.partition_point(|&a| U320::from(a) >= least) as u64;
         }
         let bound = |&(f, _): &(Fraction, u64)| tie::fraction(&moments.total, f.numerator, f.denominator);
         let bounds: Vec<U320> = moments.exceeding.iter().map(bound).collect();
-        for &amount in &*exact {
+        for &amount in exact {
             self.sum += U320::from(amount);
             self.seen += 1;
             for (bound, reached) in bounds.iter().zip(&mut self.exceeding) {

@@ -8,9 +8,11 @@ use crate::input::file::InputFile;
 use crate::moments::Total;
 use crate::numbers::key::{self, Key};
 use crate::numbers::unit::{Span, Unit, key_of_double, of_double, power_of_ten};
+use crate::numbers::wide::U320;
 
 pub mod chunk;
 mod codes;
+pub mod cuts;
 pub mod excluded;
 pub mod owners;
 pub mod registry;
@@ -41,6 +43,8 @@ pub struct Counts {
     pub merged: u64,
     /// Holders that are entities.
     pub entities: u64,
+    /// Holders that are cut off.
+    pub below: u64,
     /// Holders of nothing.
     pub zero: u64,
     /// What is left.
@@ -54,6 +58,7 @@ impl Counts {
         self.excluded += other.excluded;
         self.negative += other.negative;
         self.merged += other.merged;
+        self.below += other.below;
         self.entities += other.entities;
         self.zero += other.zero;
         self.holders += other.holders;
@@ -77,6 +82,8 @@ pub struct Groups {
     pub of_task: Vec<Distinct>,
     /// What owners have that are left out, by rank.
     pub excluded: Excluded<u32>,
+    /// What holders have that are cut off, by rank and in the group's unit.
+    pub below: hashbrown::HashMap<u32, U320>,
 }
 
 impl Groups {
@@ -126,7 +133,8 @@ pub fn unite(
     for worker in workers.all() {
         excluded.merge(&worker.known.tallies.excluded, |number: u32| ranks[number as usize]);
     }
-    Ok(Groups { keys, counts, units, cut, ranks, of_task, excluded })
+    let below = hashbrown::HashMap::new();
+    Ok(Groups { keys, counts, units, cut, ranks, of_task, excluded, below })
 }
 
 /// The counts and spans of all groups, by rank.
@@ -228,6 +236,25 @@ pub struct Column {
     pub totals: Vec<Total>,
     /// What rows were read into: as many words, for others to use.
     pub scratch: Vec<u64>,
+}
+
+/// Every amount of a part that is not zero, and its group by rank: exactly, and whether nothing was cut off.
+pub fn each_amount(
+    part: &Part,
+    amounts: &Amounts,
+    groups: &Groups,
+    refuse: impl Fn(usize, &str) -> Error,
+    mut put: impl FnMut(u32, Exact, bool) -> Result<()>,
+) -> Result<()> {
+    part.ids.try_each(part.rows, |row, number| {
+        if amounts.values.is_zero(row) {
+            return Ok(());
+        }
+        let group = groups.ranks[number as usize];
+        let (amount, whole) =
+            amount_of(amounts, row, groups.units[group as usize]).map_err(|problem| refuse(row, problem))?;
+        put(group, amount, whole)
+    })
 }
 
 /// Every amount of a part that is not zero, and its group by rank: its key, with what that leaves out of it in `left`

@@ -29,6 +29,7 @@ use crate::spill::Spill;
 
 mod bounded;
 mod settle;
+mod sieve;
 
 pub use bounded::{Part, Spilled};
 
@@ -84,8 +85,8 @@ impl Ingest {
 
     /// Reads all rows into their groups, so many at most.
     pub fn gather(&self, most: usize, options: &Options, context: &Context<'_>) -> Result<(Counted, Column)> {
-        if options.owners != Owners::Trust {
-            return self.gather_owners(most, options, context);
+        if options.owners != Owners::Trust || options.cuts() {
+            return self.gather_counted(most, options, context);
         }
         let tasks = self.tasks();
         let rows = self.rows();
@@ -108,8 +109,8 @@ impl Ingest {
         Ok((Counted { groups, tasks, registry, samples: sampler.samples() }, column))
     }
 
-    /// The same by way of each owner's rows, all in memory.
-    fn gather_owners(
+    /// The same in two readings, all in memory, where holders are to be known before they have keys.
+    fn gather_counted(
         &self,
         most: usize,
         options: &Options,
@@ -135,7 +136,8 @@ impl Ingest {
             Owners::Trust if self.fits_slots() => 26,
             Owners::Trust => 50,
         };
-        self.rows().saturating_mul(of_row)
+        let of_cuts = if options.top_holders.is_some() { 64 } else { 0 };
+        self.rows().saturating_mul(of_row + of_cuts)
     }
 
     /// Bytes of an owner on average, as far as footers tell: a dictionary says less than its rows have.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{AnalyzeArgs, CompareArgs, InputArgs, NegativesArg, OwnersArg};
+use crate::columns::text::{Number, parse};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::metrics::Extras;
@@ -83,6 +84,15 @@ impl From<&str> for Exclusion {
     }
 }
 
+/// How many of the largest holders count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Top {
+    /// So many.
+    Count(u64),
+    /// This share of them, rounded up.
+    Share(Fraction),
+}
+
 /// What a negative amount is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Negatives {
@@ -152,6 +162,10 @@ pub struct Options {
     pub labels: Vec<PathBuf>,
     /// Whether owners of one entity are one; they are then merged.
     pub entities: bool,
+    /// Holders of less do not count: in the unit as written, divided by ten to the power of `decimals`.
+    pub min_amount: Option<Number>,
+    /// Smaller holders than these do not count.
+    pub top_holders: Option<Top>,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
     pub decimals: u8,
     /// Names of metrics, all where empty.
@@ -182,6 +196,11 @@ pub struct Trial {
 }
 
 impl Options {
+    /// Whether small holders are cut off.
+    pub fn cuts(&self) -> bool {
+        self.min_amount.is_some() || self.top_holders.is_some()
+    }
+
     /// The options that decide numbers, as written into results: name and value, only where they differ from the
     /// default.
     pub fn provenance(&self) -> Vec<(&'static str, String)> {
@@ -215,6 +234,14 @@ impl Options {
             },
         );
         say("negatives", (self.negatives == Negatives::Drop).then(|| "drop".into()));
+        say("min-amount", self.min_amount.map(|least| format!("{}e-{}", least.digits, least.decimals)));
+        say(
+            "top-holders",
+            self.top_holders.map(|top| match top {
+                Top::Count(most) => most.to_string(),
+                Top::Share(Fraction { numerator, denominator }) => format!("{numerator}/{denominator}"),
+            }),
+        );
         say("decimals", (self.decimals > 0).then(|| self.decimals.to_string()));
         say("metrics", (!self.metrics.is_empty()).then(|| self.metrics.join(",")));
         let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(","));
@@ -291,6 +318,8 @@ impl InputArgs {
             exclude: self.exclude.iter().map(|text| Exclusion::from(text.trim())).collect(),
             labels: self.labels.clone(),
             entities: self.entities,
+            min_amount: self.min_amount.as_deref().map(min_amount).transpose()?,
+            top_holders: self.top_holders.as_deref().map(top_holders).transpose()?,
             ..Options::default()
         })
     }
@@ -336,6 +365,30 @@ impl AnalyzeArgs {
     }
 }
 
+/// An amount above zero.
+fn min_amount(text: &str) -> Result<Number> {
+    let wrong = |why: &str| Error::Usage(format!("--min-amount {text}: {why}"));
+    match parse(text.trim()) {
+        Ok(number) if number.negative || number.digits.is_zero() => Err(wrong("give an amount above 0")),
+        Ok(number) => Ok(number),
+        Err(bad) => Err(wrong(bad.problem())),
+    }
+}
+
+/// `1000` or `10%`.
+fn top_holders(text: &str) -> Result<Top> {
+    let wrong =
+        || Error::Usage(format!("--top-holders {text}: give a number like 1000, or a share like 10%"));
+    let Some(percent) = text.strip_suffix('%') else {
+        return text.parse().ok().filter(|&most| most > 0).map(Top::Count).ok_or_else(wrong);
+    };
+    let number = parse(percent.trim()).map_err(|_| wrong())?;
+    let numerator = u64::try_from(number.digits).ok();
+    let denominator = 10u64.checked_pow(u32::from(number.decimals) + 2);
+    let share = numerator.zip(denominator).filter(|(n, d)| 0 < *n && n <= d && *d <= 10u64.pow(18));
+    share.map(|(n, d)| Top::Share(Fraction::new(n, d))).filter(|_| !number.negative).ok_or_else(wrong)
+}
+
 /// `0.66` or `3/4`, exactly, with the ending of its column's name.
 fn threshold(text: &str) -> Result<(String, Fraction)> {
     let parsed = match text.split_once('/') {
@@ -360,6 +413,20 @@ fn threshold(text: &str) -> Result<(String, Fraction)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cuts_are_exact() {
+        assert_eq!(top_holders("1000").unwrap(), Top::Count(1000));
+        assert_eq!(top_holders("0.1%").unwrap(), Top::Share(Fraction::new(1, 1000)));
+        assert_eq!(top_holders("100%").unwrap(), Top::Share(Fraction::new(100, 100)));
+        for bad in ["0", "-1", "0%", "101%", "-5%", "x", "%", "1.5"] {
+            assert!(top_holders(bad).is_err(), "{bad}");
+        }
+        assert_eq!(min_amount("0.5").unwrap().decimals, 1);
+        for bad in ["0", "-1", "", "1,5", "NaN"] {
+            assert!(min_amount(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn thresholds_are_exact() {

@@ -306,6 +306,7 @@ fn undefined_values_are_null() {
         "n_below",
         "total",
         "excluded_share",
+        "below_share",
         "n_entities",
     ];
     assert_eq!(filled, expected);

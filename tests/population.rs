@@ -1,10 +1,14 @@
 //! Who is counted: owners left out and owners of one entity, against files without those rows and with those owners.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder};
-use concentra::options::{Exclusion, Negatives, Options, Owners};
+use concentra::columns::text::parse;
+use concentra::moments::Fraction;
+use concentra::options::{Exclusion, Negatives, Options, Owners, Top};
+use num_bigint::BigUint;
 use proptest::prelude::*;
 
 use crate::shell::Shell;
@@ -79,6 +83,124 @@ proptest! {
             prop_assert!((share - (1.0 - sum(&found) / sum(&whole))).abs() < 1e-12);
         }
     }
+}
+
+/// Amounts as whole numbers, small ones and ones that keys round.
+fn amount(huge: bool, value: u64) -> BigUint {
+    if huge { BigUint::from(value) * BigUint::from(10u8).pow(21) + 1u8 } else { value.into() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Cuts keep what a file of the holders that are left has, in memory and by way of the disk.
+    #[test]
+    fn cuts_keep_the_largest(
+        huge in any::<bool>(),
+        rows in prop::collection::vec((0u8..3, 0u8..9, 0u64..40), 1..80),
+        least in prop::option::of(1u64..30),
+        top in prop::option::of(prop_oneof![(1u64..12).prop_map(Top::Count), (1u64..100).prop_map(|p| {
+            Top::Share(Fraction::new(p, 100))
+        })]),
+        merge in any::<bool>(),
+    ) {
+        let folder = Folder::new();
+        // By token: the amounts of its holders, zeros too.
+        let mut holders: BTreeMap<u8, Vec<BigUint>> = BTreeMap::new();
+        if merge {
+            let mut sums: BTreeMap<(u8, u8), BigUint> = BTreeMap::new();
+            for &(token, owner, value) in &rows {
+                *sums.entry((token, owner)).or_default() += amount(huge, value);
+            }
+            sums.into_iter().for_each(|((token, _), sum)| holders.entry(token).or_default().push(sum));
+        } else {
+            rows.iter().for_each(|&(token, _, value)| holders.entry(token).or_default().push(amount(huge, value)));
+        }
+        let limit = least.map(|least| amount(huge, least));
+        let mut kept = vec![];
+        let mut expected: Vec<(u64, u64, u64)> = vec![];
+        for (token, amounts) in &mut holders {
+            let all = amounts.len() as u64;
+            amounts.sort_by(|a, b| b.cmp(a));
+            amounts.retain(|amount| limit.as_ref().is_none_or(|limit| amount >= limit));
+            let positive = amounts.iter().filter(|amount| **amount > BigUint::ZERO).count() as u64;
+            let most = match top {
+                None => u64::MAX,
+                Some(Top::Count(most)) => most,
+                Some(Top::Share(share)) => (positive * share.numerator).div_ceil(share.denominator),
+            };
+            amounts.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+            let zeros = amounts.iter().filter(|amount| **amount == BigUint::ZERO).count() as u64;
+            expected.push((amounts.len() as u64 - zeros, zeros, all - amounts.len() as u64));
+            let cell = |amount: &BigUint| (format!("t{token}"), "x".to_owned(), texts(&[amount.to_string()]));
+            // A group without holders has a row of its own, too.
+            kept.extend(amounts.iter().map(cell));
+            if amounts.is_empty() {
+                kept.push(cell(&BigUint::ZERO));
+            }
+        }
+        let all: Vec<_> = rows
+            .iter()
+            .map(|&(token, owner, value)| {
+                (format!("t{token}"), format!("o{owner}"), texts(&[amount(huge, value).to_string()]))
+            })
+            .collect();
+        let base = Options { snapshot: concentra::options::Snapshot::Nothing, ..Options::default() };
+        let at = |path: PathBuf| Options { paths: vec![path.to_str().unwrap().to_owned()], ..base.clone() };
+        let min_amount = limit.map(|limit| parse(&limit.to_string()).unwrap());
+        let owners = if merge { Owners::Merge } else { Owners::Trust };
+        let cut = Options { owners, min_amount, top_holders: top, ..at(write(&folder, "all", &all)) };
+        let found = analyze(&cut);
+        let left = analyze(&at(write(&folder, "kept", &kept)));
+        let counted = ["n_rows", "n_merged", "n_below", "below_share", "n_zero"];
+        left.assert_same(&found, &counted, "cut");
+        found.assert_rows_add_up();
+        let whole = analyze(&Options { min_amount: None, top_holders: None, ..cut });
+        for (group, &(n, zeros, below)) in expected.iter().enumerate() {
+            let count = |name: &str| found.count(name, group).unwrap();
+            prop_assert_eq!((count("n_holders"), count("n_zero"), count("n_below")), (n, zeros, below));
+            let total = |table: &Table| table.number("total_f64", group).unwrap_or(0.0);
+            let share = if total(&whole) > 0.0 { 1.0 - total(&found) / total(&whole) } else { 0.0 };
+            prop_assert!((found.number("below_share", group).unwrap() - share).abs() < 1e-12);
+        }
+    }
+}
+
+/// Half the total is a tie among those who are left: exact amounts decide, without those cut off.
+#[test]
+fn ties_after_cuts() {
+    let folder = Folder::new();
+    let tie = "500000000000000000000000001";
+    let amounts = [tie, tie, "1", "7", "300000000000000000000000001", "12"];
+    let path = folder.write("t.parquet", &[("balance", texts(&amounts))]);
+    let min_amount = Some(parse("400000000000000000000000000").unwrap());
+    for cut in [
+        Options { min_amount, ..options(&path) },
+        Options { top_holders: Some(Top::Count(2)), ..options(&path) },
+        Options { top_holders: Some(Top::Share(Fraction::new(1, 3))), ..options(&path) },
+    ] {
+        let table = analyze(&cut);
+        assert_eq!((table.count("n_holders", 0), table.count("nakamoto_1_2", 0)), (Some(2), Some(2)));
+        assert_eq!(table.count("n_below", 0), Some(4));
+        assert!(try_analyze(&cut).unwrap().ties > 0);
+    }
+}
+
+#[test]
+fn cuts_in_tokens() {
+    let shell = Shell::new();
+    let wei = ["2500000000000000000", "1000000000000000000", "999999999999999999", "0"];
+    shell.parquet("w.parquet", vec![("balance", texts(&wei))]);
+    let group = shell.group("w.parquet --min-amount 1 --decimals 18");
+    assert_eq!([&group["n_holders"], &group["n_below"], &group["n_zero"]], [2, 2, 0]);
+    let group = shell.group("w.parquet --top-holders 50%");
+    assert_eq!([&group["n_holders"], &group["n_below"], &group["n_zero"]], [2, 2, 0]);
+    shell.run("analyze w.parquet --top-holders 0").fails(2, &["--top-holders 0", "1000", "10%"]);
+    shell.run("analyze w.parquet --min-amount 1,5").fails(2, &["--min-amount 1,5", "comma"]);
+    shell.run("analyze w.parquet --min-amount 1 --top-holders 2 -o r.parquet").ok();
+    let footers = crate::cli_output::footer(&shell.path("r.parquet"));
+    let footer = &footers.iter().find(|(key, _)| key == "concentra.options").unwrap().1;
+    assert_eq!((&footer["min-amount"], &footer["top-holders"]), (&"1e-0".into(), &"2".into()));
 }
 
 /// Rows of one entity are one holder: the same as merging a file that names the entity as owner.

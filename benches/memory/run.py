@@ -66,7 +66,7 @@ def measure(args, analysis, path, limit, output):
     if limit:
         command += ["--memory-limit", limit]
     runs = [run(command) for _ in range(args.runs + 1)][1:]
-    written = re.search(r"on disk, (\S+ \S+) written", runs[0][2])
+    written = re.search(r"; (\S+ \S+) written", runs[0][2])
     seconds = statistics.median(seconds for seconds, _, _ in runs)
     return seconds, max(peak for _, peak, _ in runs), written.group(1) if written else "–"
 

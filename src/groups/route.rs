@@ -48,6 +48,20 @@ impl Record for Amount {
     }
 }
 
+/// An exact amount, and 1 where it is an entity's.
+pub type Held = [u64; 5];
+
+impl Record for Held {
+    fn of(amount: U256, key: Key) -> Self {
+        let [a, b, c, d] = Amount::of(amount, key);
+        [a, b, c, d, 0]
+    }
+
+    fn outline(records: &[Self]) -> Sums {
+        Sums { n: records.len() as u64, ..Sums::default() }
+    }
+}
+
 /// The amount that a record holds.
 pub fn amount(mut words: Amount) -> U256 {
     words.reverse();

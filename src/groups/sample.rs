@@ -35,8 +35,8 @@ enum Raw {
     Double(f64),
 }
 
-/// Rows that are taken, about so many: the size of the hundredth part is then known to three percent.
-const SAMPLES: u64 = 1 << 17;
+/// Rows that are taken, about so many: the size of the hundredth part is then known to four percent.
+const SAMPLES: u64 = 1 << 16;
 
 impl Sampler {
     /// Of so many rows in all.

@@ -137,9 +137,14 @@ impl Left {
             }
         }
         if !whole {
-            self.wide.entry(id).or_insert(U320::ZERO);
+            self.cut(id);
         }
         key
+    }
+
+    /// Takes note that something was cut off an amount before.
+    pub fn cut(&mut self, id: u32) {
+        self.wide.entry(id).or_insert(U320::ZERO);
     }
 
     /// What was left out of each group's amounts.

@@ -9,16 +9,19 @@ use arrow::array::Array;
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
+use super::sieve::Sieve;
 use super::{Context, Counted, Ingest, in_order, recorded};
 use crate::columns::Amounts;
 use crate::error::{Error, Result};
 use crate::groups::chunk::{self, Origin, Part as Rows, Reading, Task};
+use crate::groups::cuts::Cuts;
 use crate::groups::owners::{self, ByOwner, Excessive, Holding, Merged, OwnerRouter};
 use crate::groups::registry::Registry;
 use crate::groups::route::{Partitions, Record, Routed, Router};
 use crate::groups::sample::{self, Sampler};
 use crate::groups::worker::{Distinct, Known, Left, Worker, Workers};
-use crate::groups::{self, Counts, Groups, amount_of, each_key, place_error};
+use crate::groups::{self, Counts, Exact, Groups, amount_of, each_amount, each_key, place_error};
+
 use crate::memory::Bounds;
 use crate::moments::{Sums, Total};
 use crate::numbers::key::{self, Key};
@@ -77,8 +80,9 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<Spilled<'s>> {
         context.progress.start("partitioning", self.rows());
+        let cuts = Cuts::of(options, &counted.groups);
         match options.owners {
-            Owners::Trust => {
+            Owners::Trust if !options.cuts() => {
                 let router = counted.router(bounds, spill);
                 let workers =
                     self.again(counted, Owners::Trust, options, context, |origin, part, amounts, left| {
@@ -91,29 +95,47 @@ impl Ingest {
                     })?;
                 Spilled::new(router, workers, counted.groups.keys.len())
             }
+            Owners::Trust => {
+                let sieve = Sieve::new(cuts, counted, bounds, spill, options, |group| counted.sample(group));
+                let workers =
+                    self.again(counted, Owners::Trust, options, context, |origin, part, amounts, left| {
+                        let refuse =
+                            |row, problem: &str| place_error(origin, part, row, &self.files, problem);
+                        sieve.with(left, |put| {
+                            each_amount(part, amounts, &counted.groups, refuse, |group, amount, whole| {
+                                put(group, amount, whole, false)
+                            })
+                        })
+                    })?;
+                sieve.finish(workers, counted, bounds, spill, options)
+            }
             Owners::Check => {
                 // Rows go two ways at once.
                 let half = Bounds { buffers: bounds.buffers / 2, ..bounds };
-                let (router, by_owner) = (counted.router(half, spill), self.owner_router(half, spill));
+                let by_owner = self.owner_router(half, spill);
+                let sieve = Sieve::new(cuts, counted, half, spill, options, |group| counted.sample(group));
                 let before = self.rows_before();
                 let workers =
                     self.again(counted, Owners::Check, options, context, |origin, part, amounts, left| {
                         let refuse =
                             |row, problem: &str| place_error(origin, part, row, &self.files, problem);
-                        self.each_owner(origin, part, &counted.groups, |row, group, owner| {
-                            let number = before[origin.file] + part.first_row + row as u64;
-                            by_owner.with(|buffers| by_owner.send(buffers, group, owner, &number))
+                        by_owner.with(|buffers| {
+                            self.each_owner(origin, part, &counted.groups, |row, group, owner| {
+                                let number = before[origin.file] + part.first_row + row as u64;
+                                by_owner.send(buffers, group, owner, &number)
+                            })
                         })?;
-                        router.with(|buffers| {
-                            let put = |group, key| router.send(buffers, group, key);
-                            each_key(part, amounts, &counted.groups, left, refuse, put)
+                        sieve.with(left, |put| {
+                            each_amount(part, amounts, &counted.groups, refuse, |group, amount, whole| {
+                                put(group, amount, whole, false)
+                            })
                         })
                     })?;
                 self.check(&by_owner.finish()?, bounds, &before, context)?;
                 for counts in &mut counted.groups.counts {
                     counts.holders -= counts.zero;
                 }
-                Spilled::new(router, workers, counted.groups.keys.len())
+                sieve.finish(workers, counted, bounds, spill, options)
             }
             Owners::Merge => {
                 let router = self.owner_router(bounds, spill);
@@ -123,34 +145,31 @@ impl Ingest {
                     })?;
                 drop(workers);
                 let by_owner = router.finish()?;
-                let [owners, zeros, entities] = [(); 3].map(|()| atomics(&counted.groups));
-                let mut router = None;
+                let [owners, zeros] = [(); 2].map(|()| atomics(&counted.groups));
+                let (mut sieve, mut cuts) = (None, Some(cuts));
                 let workers = Workers::default();
                 let excessive = self.each_merged(&by_owner, bounds, context, |merged| {
                     // The first lot of owners is a sample of them all.
-                    let router = router.get_or_insert_with(|| {
+                    let sieve = sieve.get_or_insert_with(|| {
                         let sample = |group| of_holdings(merged, group);
-                        let partitions = Partitions::new(&counted.holders(), bounds.keys, sample);
-                        Router::new(partitions, spill, bounds.buffers)
+                        Sieve::new(cuts.take().unwrap_or_default(), counted, bounds, spill, options, sample)
                     });
                     merged.par_iter().try_for_each(|holdings| {
                         workers.with(0, |Worker { left, .. }| {
-                            router.with(|buffers| {
-                                for &Holding { group, amount, whole, is_entity } in holdings {
-                                    let count =
-                                        |of: &[AtomicU64]| of[group as usize].fetch_add(1, Ordering::Relaxed);
-                                    count(&owners);
-                                    if amount.is_zero() {
-                                        count(&zeros);
-                                        continue;
-                                    }
-                                    if is_entity {
-                                        count(&entities);
-                                    }
-                                    let key = left.key(group, groups::Exact::Wide(amount), whole);
-                                    router.send(buffers, group, key)?;
-                                }
-                                Ok(())
+                            sieve.with(left, |put| {
+                                holdings.iter().try_for_each(
+                                    |&Holding { group, amount, whole, is_entity }| {
+                                        let count = |of: &[AtomicU64]| {
+                                            of[group as usize].fetch_add(1, Ordering::Relaxed)
+                                        };
+                                        count(&owners);
+                                        if amount.is_zero() {
+                                            count(&zeros);
+                                            return Ok(());
+                                        }
+                                        put(group, Exact::Wide(amount), whole, is_entity)
+                                    },
+                                )
                             })
                         })
                     })
@@ -158,15 +177,15 @@ impl Ingest {
                 if !excessive.is_empty() {
                     return Err(self.excess(excessive, counted, options, context));
                 }
-                let router = router.unwrap_or_else(|| counted.router(bounds, spill));
                 for (id, counts) in counted.groups.counts.iter_mut().enumerate() {
                     let counted = |of: &[AtomicU64]| of[id].load(Ordering::Relaxed);
                     counts.merged = counts.holders - counted(&owners);
                     counts.zero = counted(&zeros);
                     counts.holders = counted(&owners) - counts.zero;
-                    counts.entities = counted(&entities);
                 }
-                Spilled::new(router, workers, counted.groups.keys.len())
+                let none = || Sieve::new(Cuts::default(), counted, bounds, spill, options, |_| vec![]);
+                let sieve = sieve.unwrap_or_else(none);
+                sieve.finish(workers, counted, bounds, spill, options)
             }
         }
     }
@@ -432,7 +451,7 @@ fn atomics(groups: &Groups) -> Vec<AtomicU64> {
 /// What is kept of a group's holders.
 pub(super) fn of_holdings<R: Record>(merged: &[Vec<Holding>], group: usize) -> Vec<R> {
     let own = merged.iter().flatten().filter(|held| held.group as usize == group && !held.amount.is_zero());
-    own.map(|held| sample::record(groups::Exact::Wide(held.amount))).collect()
+    own.map(|held| sample::record(Exact::Wide(held.amount))).collect()
 }
 
 impl Counted {
@@ -441,7 +460,7 @@ impl Counted {
         self.groups.counts.iter().map(|counts| counts.holders).collect()
     }
 
-    fn router<'s>(&self, bounds: Bounds, spill: &'s Spill) -> Router<'s, Key> {
+    pub(super) fn router<'s>(&self, bounds: Bounds, spill: &'s Spill) -> Router<'s, Key> {
         let sample = |group| sample::records(&self.samples, &self.groups, group);
         let partitions = Partitions::new(&self.holders(), bounds.keys, sample);
         Router::new(partitions, spill, bounds.buffers)
@@ -472,7 +491,7 @@ impl Part {
 }
 
 impl<'s> Spilled<'s> {
-    fn new(router: Router<'s, Key>, mut workers: Workers, groups: usize) -> Result<Self> {
+    pub(super) fn new(router: Router<'s, Key>, mut workers: Workers, groups: usize) -> Result<Self> {
         let routed = router.finish()?;
         let mut left = vec![None; groups];
         for worker in workers.all() {

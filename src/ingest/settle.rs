@@ -19,6 +19,7 @@ use crate::groups::worker::{Distinct, Workers};
 use crate::groups::{amount_of, place_error};
 use crate::memory::Bounds;
 use crate::moments::Total;
+use crate::numbers::key::{self, Key};
 use crate::options::{Options, Owners};
 use crate::record::Stage;
 use crate::spill::Spill;
@@ -37,7 +38,13 @@ impl Ingest {
     ) -> Result<u64> {
         let Counted { groups, tasks, registry, .. } = counted;
         let mut wanted = vec![false; groups.keys.len()];
-        open.iter().for_each(|&(id, _)| wanted[id] = true);
+        // Of each open group, the smallest key: what is below it was cut off.
+        let mut least = vec![Key::MAX; groups.keys.len()];
+        for (id, measured) in &*open {
+            wanted[*id] = true;
+            least[*id] = measured.moments.as_ref().map_or(Key::MAX, |moments| moments.sums.first);
+        }
+        let counts = |group: u32, amount: U256| key::of(amount).0 >= least[group as usize];
         let is_wanted = |&number: &u32| wanted[groups.ranks[number as usize] as usize];
         let has_wanted = |groups: &Distinct| groups.as_ref().is_none_or(|ids| ids.iter().any(is_wanted));
         let again: Vec<Task> = tasks
@@ -69,7 +76,9 @@ impl Ingest {
                 let router = router.get_or_insert_with(|| partitions(&|group| of_holdings(merged, group)));
                 merged.par_iter().try_for_each(|holdings: &Vec<Holding>| {
                     router.with(|buffers| {
-                        let mut held = holdings.iter().filter(|held| !held.amount.is_zero());
+                        let held =
+                            |held: &&Holding| !held.amount.is_zero() && counts(held.group, held.amount);
+                        let mut held = holdings.iter().filter(held);
                         held.try_for_each(|held| router.send(buffers, held.group, Amount::of(held.amount, 0)))
                     })
                 })
@@ -91,6 +100,9 @@ impl Ingest {
                         // What was an amount when it was read first is none any more.
                         let (amount, _) = amount_of(amounts, row, groups.units[group as usize])
                             .map_err(|problem| place_error(origin, part, row, &self.files, problem))?;
+                        if !counts(group, amount.wide()) {
+                            return Ok(());
+                        }
                         router.send(buffers, group, sample::record(amount))
                     })
                 })

@@ -74,8 +74,13 @@ pub const FIXED: &[Fixed] = &[
     },
     Fixed {
         name: "n_below",
-        doc: doc("Rows below a cut", "", "rows", "0 where nothing is cut off."),
-        array: |rows, _| counts(rows, |_| 0),
+        doc: doc(
+            "Holders below a cut",
+            "",
+            "rows",
+            "Cut off by --min-amount or --top-holders; 0 where nothing is.",
+        ),
+        array: |rows, _| counts(rows, |c| c.below),
     },
     Fixed {
         name: "total",
@@ -150,6 +155,19 @@ pub const FIXED: &[Fixed] = &[
             )
         },
         array: |rows, _| Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.excluded_share))),
+    },
+    Fixed {
+        name: "below_share",
+        doc: Doc {
+            range: "0 to 1",
+            ..doc(
+                "Share below a cut",
+                "B / (B + A)",
+                "",
+                "What holders hold that are cut off, of all that holders have; 0 where nothing is.",
+            )
+        },
+        array: |rows, _| Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.below_share))),
     },
     Fixed {
         name: "n_entities",

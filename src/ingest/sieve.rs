@@ -1,0 +1,229 @@
+//! Holders on their way to partitions: past the cuts, and by rank where only the largest count.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashMap;
+use rayon::prelude::*;
+
+use super::Counted;
+use super::bounded::Spilled;
+use crate::error::Result;
+use crate::groups::Exact;
+use crate::groups::cuts::{Cuts, add, kept};
+use crate::groups::route::{Amount, Held, Partitions, Record, Routed, Router, amount};
+use crate::groups::worker::{Left, Worker, Workers};
+use crate::memory::Bounds;
+use crate::numbers::key::{self, Key};
+use crate::numbers::wide::U320;
+use crate::options::Options;
+use crate::spill::Spill;
+
+/// What holders are sent through.
+pub(super) struct Sieve<'s> {
+    cuts: Cuts,
+    way: Way<'s>,
+    /// Of each group, holders that are entities.
+    entities: Vec<AtomicU64>,
+    /// Groups that are larger than a partition: a sample of their keys.
+    samples: HashMap<usize, Vec<Key>>,
+}
+
+enum Way<'s> {
+    /// All that are left count.
+    Keys(Router<'s, Key>),
+    /// Only the largest: exact amounts, to be ranked by.
+    Ranks(Router<'s, Held>),
+}
+
+/// Takes a holder: its group by rank, its amount above zero, whether nothing was cut off that, and whether it is an
+/// entity.
+pub(super) type Put<'p> = dyn FnMut(u32, Exact, bool, bool) -> Result<()> + 'p;
+
+/// Records that one thread takes on at a time.
+const LOT: usize = 1 << 12;
+
+impl<'s> Sieve<'s> {
+    /// For groups of so many holders at most, as they are counted; a sample is one of amounts.
+    pub(super) fn new(
+        cuts: Cuts,
+        counted: &Counted,
+        bounds: Bounds,
+        spill: &'s Spill,
+        options: &Options,
+        sample: impl Fn(usize) -> Vec<Amount>,
+    ) -> Self {
+        let holders = counted.holders();
+        let keys_of = |group: usize| -> Vec<Key> {
+            sample(group).into_iter().map(|record| key::of(amount(record)).0).collect()
+        };
+        let mut samples = HashMap::new();
+        let way = if options.top_holders.is_some() {
+            let large = holders.iter().enumerate().filter(|(_, n)| **n > bounds.keys as u64);
+            samples = large.map(|(group, _)| (group, keys_of(group))).collect();
+            let of_held = |group: usize| -> Vec<Held> {
+                sample(group).into_iter().map(|record| Held::of(amount(record), 0)).collect()
+            };
+            // A record is five times as long as a key, and is sorted where it lies.
+            let partitions = Partitions::new(&holders, bounds.keys / 5, of_held);
+            Way::Ranks(Router::new(partitions, spill, bounds.buffers))
+        } else {
+            let partitions = Partitions::new(&holders, bounds.keys, keys_of);
+            Way::Keys(Router::new(partitions, spill, bounds.buffers))
+        };
+        let entities = holders.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { cuts, way, entities, samples }
+    }
+
+    /// Sends what `work` puts in.
+    pub(super) fn with(&self, left: &mut Left, work: impl FnOnce(&mut Put<'_>) -> Result<()>) -> Result<()> {
+        let mut cut: HashMap<u32, (u64, U320)> = HashMap::new();
+        match &self.way {
+            Way::Keys(router) => router.with(|buffers| {
+                work(&mut |group, amount, whole, is_entity| {
+                    if !self.cuts.keeps(group, amount) {
+                        add(&mut cut, group, 1, U320::from(amount.wide()));
+                        return Ok(());
+                    }
+                    self.entities[group as usize].fetch_add(is_entity.into(), Ordering::Relaxed);
+                    router.send(buffers, group, left.key(group, amount, whole))
+                })
+            })?,
+            Way::Ranks(router) => router.with(|buffers| {
+                work(&mut |group, amount, whole, is_entity| {
+                    if !self.cuts.keeps(group, amount) {
+                        add(&mut cut, group, 1, U320::from(amount.wide()));
+                        return Ok(());
+                    }
+                    if !whole {
+                        left.cut(group);
+                    }
+                    let [a, b, c, d] = Amount::of(amount.wide(), 0);
+                    router.send(buffers, group, [a, b, c, d, is_entity.into()])
+                })
+            })?,
+        }
+        if !cut.is_empty() {
+            self.cuts.cut(cut);
+        }
+        Ok(())
+    }
+
+    /// Once all holders are in: keeps the largest, and settles the groups' counts.
+    pub(super) fn finish(
+        self,
+        workers: Workers,
+        counted: &mut Counted,
+        bounds: Bounds,
+        spill: &'s Spill,
+        options: &Options,
+    ) -> Result<Spilled<'s>> {
+        let Self { cuts, way, entities, samples } = self;
+        let router = match way {
+            Way::Keys(router) => router,
+            Way::Ranks(router) => {
+                let routed = router.finish()?;
+                let holders = counted.holders();
+                let mut left: Vec<u64> = vec![0; holders.len()];
+                // What came past the least amount is what partitions hold.
+                present(&routed, &mut left)?;
+                let mut most: Vec<u64> =
+                    left.iter().map(|&n| kept(options.top_holders.as_ref(), n)).collect();
+                let sample = |group: usize| {
+                    let mut keys = samples.get(&group).cloned().unwrap_or_default();
+                    keys.sort_unstable_by(|a, b| b.cmp(a));
+                    // The largest part of the sample, as of the group.
+                    let part = keys.len() as u128 * u128::from(most[group]) / u128::from(left[group].max(1));
+                    keys.truncate(part as usize);
+                    keys
+                };
+                let keys = Router::new(Partitions::new(&most, bounds.keys, sample), spill, bounds.buffers);
+                for at in (0..routed.partitions.len()).rev() {
+                    keep_largest(&routed, at, &mut most, &cuts, &entities, &workers, &keys)?;
+                }
+                keys
+            }
+        };
+        cuts.finish(options, &mut counted.groups);
+        for (counts, entities) in counted.groups.counts.iter_mut().zip(entities) {
+            counts.entities = entities.into_inner();
+        }
+        Spilled::new(router, workers, counted.groups.keys.len())
+    }
+}
+
+/// How many records of each group there are.
+fn present(routed: &Routed<'_, Held>, of_groups: &mut [u64]) -> Result<()> {
+    for (at, partition) in routed.partitions.iter().enumerate() {
+        if partition.is_range {
+            of_groups[partition.groups.start] += routed.records(at) as u64;
+            continue;
+        }
+        let counts: Vec<AtomicU64> = partition.groups.clone().map(|_| AtomicU64::new(0)).collect();
+        routed.each_block(at, |_, groups| {
+            for &group in groups {
+                counts[group as usize - partition.groups.start].fetch_add(1, Ordering::Relaxed);
+            }
+        })?;
+        for (group, count) in partition.groups.clone().zip(counts) {
+            of_groups[group] += count.into_inner();
+        }
+    }
+    Ok(())
+}
+
+/// Sends the largest holders of a partition on, as many as each group may still have; the others are cut off. Of a
+/// group's ranges the last comes first.
+fn keep_largest(
+    routed: &Routed<'_, Held>,
+    at: usize,
+    most: &mut [u64],
+    cuts: &Cuts,
+    entities: &[AtomicU64],
+    workers: &Workers,
+    keys: &Router<'_, Key>,
+) -> Result<()> {
+    let partition = &routed.partitions[at];
+    let mut held: Vec<(u32, Held)> = Vec::with_capacity(routed.records(at));
+    if partition.is_range {
+        let mut records: Vec<Held> = vec![[0; 5]; routed.records(at)];
+        routed.read_range(at, &mut records)?;
+        let group = partition.groups.start as u32;
+        held.extend(records.into_iter().map(|record| (group, record)));
+    } else {
+        let all = std::sync::Mutex::new(held);
+        routed.each_block(at, |records, groups| {
+            let pairs = groups.iter().copied().zip(records.iter().copied());
+            all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(pairs);
+        })?;
+        held = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    }
+    held.par_sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
+    for of_group in held.chunk_by(|a, b| a.0 == b.0) {
+        let group = of_group[0].0;
+        let rest = &mut most[group as usize];
+        let own = of_group.len().min(usize::try_from(*rest).unwrap_or(usize::MAX));
+        *rest -= own as u64;
+        let (largest, others) = of_group.split_at(own);
+        if !others.is_empty() {
+            let sum = others.iter().fold(U320::ZERO, |sum, held| sum + U320::from(exact(held)));
+            cuts.cut(HashMap::from([(group, (others.len() as u64, sum))]));
+        }
+        let are_entities = largest.iter().map(|(_, record)| record[4]).sum();
+        entities[group as usize].fetch_add(are_entities, Ordering::Relaxed);
+        largest.par_chunks(LOT).try_for_each(|lot| {
+            workers.with(0, |Worker { left, .. }| {
+                keys.with(|buffers| {
+                    lot.iter().try_for_each(|held| {
+                        keys.send(buffers, group, left.key(group, Exact::Wide(exact(held)), true))
+                    })
+                })
+            })
+        })?;
+    }
+    Ok(())
+}
+
+fn exact(held: &(u32, Held)) -> ruint::aliases::U256 {
+    let [a, b, c, d, _] = held.1;
+    amount([a, b, c, d])
+}
