@@ -46,7 +46,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
-    let memory = Memory::of(options.memory_limit);
+    let memory = Memory::of(options.memory_limit).beside(ingest.population.bytes());
     let work = Analyst { ingest: &ingest, metrics: &metrics, asks: &asks, memory, options, context };
     let outcome = match work.in_memory()? {
         Some(outcome) => outcome,
@@ -375,10 +375,12 @@ fn row(
         }
     });
     let unit = groups.units[id];
-    let excluded_share = groups.excluded.share(id as u32, unit, &total.amount);
-    let below_share =
-        groups.below.get(&(id as u32)).map_or(0.0, |below| ratio(below, &(*below + total.amount)));
-    Row { counts: groups.counts[id], excluded_share, below_share, unit, measured }
+    let below = groups.below.get(&(id as u32)).copied().unwrap_or_default();
+    let all = below + total.amount;
+    let excluded_share = groups.excluded.share(id as u32, unit, &all);
+    let below_share = if below.is_zero() { 0.0 } else { ratio(&below, &all) };
+    let looked_through_share = groups.looked_through.get(&(id as u32)).copied().unwrap_or(0.0);
+    Row { counts: groups.counts[id], excluded_share, looked_through_share, below_share, unit, measured }
 }
 
 /// Groups with signs that a column holds something else than amounts.

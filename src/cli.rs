@@ -122,9 +122,22 @@ pub struct InputArgs {
     /// What owners are: Parquet or CSV with address and entity, name, labels or is_contract; may be repeated
     #[arg(long, value_name = "FILE", help_heading = "Population")]
     pub labels: Vec<PathBuf>,
-    /// Cut off holders of less than this; --decimals moves its point
+    /// Count the holders of a contract's own token in its place, where the snapshot has them: pools, vaults, wrappers
+    #[arg(long, help_heading = "Population")]
+    pub look_through: bool,
+    /// In so many rounds at most
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Population")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub look_through_depth: u32,
+    /// Cut off holders of less than this, in the unit as written (in tokens with --decimals of analyze)
     #[arg(long, value_name = "X", help_heading = "Population")]
     pub min_amount: Option<String>,
+    /// Cut off holders of what is worth less than this, by --price of the same unit
+    #[arg(long, value_name = "X", help_heading = "Population")]
+    pub min_value: Option<String>,
+    /// What a token is worth: a number, or a column with one price a group
+    #[arg(long, value_name = "COL|N", help_heading = "Population")]
+    pub price: Option<String>,
     /// Keep the N largest holders, or P% of them
     #[arg(long, value_name = "N|P%", help_heading = "Population")]
     pub top_holders: Option<String>,

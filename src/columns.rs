@@ -44,6 +44,21 @@ pub enum Values {
 }
 
 impl Values {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Short(values) => values.len(),
+            Self::Narrow(values) => values.len(),
+            Self::Wide(values) => values.len(),
+            Self::Double(values) => values.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether a row's amount is zero.
     pub fn is_zero(&self, row: usize) -> bool {
         match self {

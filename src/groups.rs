@@ -14,7 +14,9 @@ pub mod chunk;
 mod codes;
 pub mod cuts;
 pub mod excluded;
+pub mod look_through;
 pub mod owners;
+pub mod prices;
 pub mod registry;
 pub mod route;
 pub mod sample;
@@ -25,6 +27,7 @@ pub mod worker;
 
 use chunk::{Origin, Part};
 use excluded::Excluded;
+use prices::Prices;
 use registry::Registry;
 use worker::{Distinct, Left, Workers};
 
@@ -43,6 +46,8 @@ pub struct Counts {
     pub merged: u64,
     /// Holders that are entities.
     pub entities: u64,
+    /// Owners that were looked through.
+    pub looked_through: u64,
     /// Holders that are cut off.
     pub below: u64,
     /// Holders of nothing.
@@ -81,7 +86,11 @@ pub struct Groups {
     /// For each task, the registry's numbers of its groups.
     pub of_task: Vec<Distinct>,
     /// What owners have that are left out, by rank.
-    pub excluded: Excluded<u32>,
+    pub excluded: Excluded,
+    /// The share that contracts had which were looked through, by rank.
+    pub looked_through: hashbrown::HashMap<u32, f64>,
+    /// What their tokens are worth, where it was asked for, by rank.
+    pub prices: Prices<u32>,
     /// What holders have that are cut off, by rank and in the group's unit.
     pub below: hashbrown::HashMap<u32, U320>,
 }
@@ -131,10 +140,14 @@ pub fn unite(
     }
     let mut excluded = Excluded::default();
     for worker in workers.all() {
-        excluded.merge(&worker.known.tallies.excluded, |number: u32| ranks[number as usize]);
+        excluded.merge(&worker.known.tallies.excluded, &ranks);
     }
-    let below = hashbrown::HashMap::new();
-    Ok(Groups { keys, counts, units, cut, ranks, of_task, excluded, below })
+    let mut prices = Prices::default();
+    for worker in workers.all() {
+        prices.merge(&worker.known.prices, |number: u32| ranks[number as usize]);
+    }
+    let (looked_through, below) = Default::default();
+    Ok(Groups { keys, counts, units, cut, ranks, of_task, excluded, looked_through, prices, below })
 }
 
 /// The counts and spans of all groups, by rank.

@@ -30,6 +30,7 @@ use crate::spill::Spill;
 mod bounded;
 mod settle;
 mod sieve;
+mod through;
 
 pub use bounded::{Part, Spilled};
 
@@ -43,6 +44,8 @@ pub struct Ingest {
     pub schema: GroupSchema,
     /// Who is counted.
     pub population: Arc<Population>,
+    /// Whether contracts are looked through.
+    looks_through: bool,
     notes: Vec<String>,
 }
 
@@ -80,7 +83,8 @@ impl Ingest {
         let (files, roles): (Vec<_>, Vec<_>) =
             opened.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let schema = GroupSchema::unite(&files, &roles);
-        Ok(Self { files, roles, schema, population, notes: vec![] })
+        let looks_through = options.look_through.is_some();
+        Ok(Self { files, roles, schema, population, looks_through, notes: vec![] })
     }
 
     /// Reads all rows into their groups, so many at most.
@@ -136,7 +140,7 @@ impl Ingest {
             Owners::Trust if self.fits_slots() => 26,
             Owners::Trust => 50,
         };
-        let of_cuts = if options.top_holders.is_some() { 64 } else { 0 };
+        let of_cuts = if options.top_holders.is_some() { 80 } else { 0 };
         self.rows().saturating_mul(of_row + of_cuts)
     }
 
@@ -227,6 +231,7 @@ impl Ingest {
             options,
             owners,
             decimals: None,
+            prices: false,
             sampler: None,
             population: &self.population,
             registry,
@@ -324,14 +329,8 @@ impl Ingest {
             .collect();
         let mut options: serde_json::Map<_, _> =
             options.provenance().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        let (exclusions, entities) = self.population.sizes();
-        if !exclusions.is_empty() {
-            let exclusion = |(shown, owners)| serde_json::json!({ "exclude": shown, "owners": owners });
-            options.insert("exclude".into(), exclusions.into_iter().map(exclusion).collect());
-        }
-        if entities > 0 {
-            options.insert("entities".into(), serde_json::json!({ "owners": entities }));
-        }
+        options
+            .extend(self.population.provenance().into_iter().map(|(name, value)| (name.to_owned(), value)));
         HashMap::from([
             ("concentra.schema_version".into(), results::SCHEMA_VERSION.into()),
             ("concentra.version".into(), env!("CARGO_PKG_VERSION").into()),

@@ -56,6 +56,11 @@ impl Memory {
         Self { limit: limit.unwrap_or_else(|| available() / 4 * 3) }
     }
 
+    /// What is left beside so many bytes.
+    pub fn beside(self, bytes: u64) -> Self {
+        Self { limit: self.limit.saturating_sub(bytes) }
+    }
+
     /// So many threads at most, so that rows have room beside them.
     pub fn threads(&self) -> usize {
         usize::try_from(self.limit / FOR_THREAD).unwrap_or(usize::MAX).max(1)

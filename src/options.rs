@@ -84,6 +84,15 @@ impl From<&str> for Exclusion {
     }
 }
 
+/// What a token is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Price {
+    /// The same in all groups.
+    Number(Number),
+    /// In this column, one price a group.
+    Column(String),
+}
+
 /// How many of the largest holders count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Top {
@@ -162,8 +171,12 @@ pub struct Options {
     pub labels: Vec<PathBuf>,
     /// Whether owners of one entity are one; they are then merged.
     pub entities: bool,
+    /// In how many rounds contracts are looked through, if they are: owners are then merged.
+    pub look_through: Option<u32>,
     /// Holders of less do not count: in the unit as written, divided by ten to the power of `decimals`.
     pub min_amount: Option<Number>,
+    /// Holders of what is worth less do not count.
+    pub min_value: Option<(Number, Price)>,
     /// Smaller holders than these do not count.
     pub top_holders: Option<Top>,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
@@ -196,9 +209,22 @@ pub struct Trial {
 }
 
 impl Options {
+    /// Whether holders of little are cut off.
+    pub fn has_least(&self) -> bool {
+        self.min_amount.is_some() || self.min_value.is_some()
+    }
+
+    /// The column of prices, if one is to be read.
+    pub fn price(&self) -> Option<&str> {
+        match &self.min_value {
+            Some((_, Price::Column(name))) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether small holders are cut off.
     pub fn cuts(&self) -> bool {
-        self.min_amount.is_some() || self.top_holders.is_some()
+        self.has_least() || self.top_holders.is_some()
     }
 
     /// The options that decide numbers, as written into results: name and value, only where they differ from the
@@ -234,7 +260,17 @@ impl Options {
             },
         );
         say("negatives", (self.negatives == Negatives::Drop).then(|| "drop".into()));
-        say("min-amount", self.min_amount.map(|least| format!("{}e-{}", least.digits, least.decimals)));
+        say("look-through", self.look_through.map(|depth| depth.to_string()));
+        let number = |number: &Number| format!("{}e-{}", number.digits, number.decimals);
+        say("min-amount", self.min_amount.as_ref().map(number));
+        say("min-value", self.min_value.as_ref().map(|(least, _)| number(least)));
+        say(
+            "price",
+            self.min_value.as_ref().map(|(_, price)| match price {
+                Price::Number(price) => number(price),
+                Price::Column(name) => name.clone(),
+            }),
+        );
         say(
             "top-holders",
             self.top_holders.map(|top| match top {
@@ -262,7 +298,9 @@ impl InputArgs {
             return Ok(());
         };
         let same = |path: &&String| Path::new(path).canonicalize().is_ok_and(|path| path == output);
-        match self.paths.iter().find(same) {
+        let lists = self.labels.iter().map(|path| path.to_string_lossy().into_owned());
+        let lists = lists.chain(self.exclude.iter().cloned()).collect::<Vec<String>>();
+        match self.paths.iter().chain(&lists).find(same) {
             Some(path) if output.is_file() => {
                 Err(Error::Usage(format!("{path}: is an input; name another file with -o")))
             }
@@ -306,7 +344,12 @@ impl InputArgs {
                 OwnersArg::Check if self.entities => {
                     return Err(Error::Usage("--entities merges owners, --owners check refuses to".into()));
                 }
-                _ if self.entities => Owners::Merge,
+                OwnersArg::Check if self.look_through => {
+                    return Err(Error::Usage(
+                        "--look-through merges owners, --owners check refuses to".into(),
+                    ));
+                }
+                _ if self.entities || self.look_through => Owners::Merge,
                 OwnersArg::Trust => Owners::Trust,
                 OwnersArg::Merge => Owners::Merge,
                 OwnersArg::Check => Owners::Check,
@@ -318,7 +361,13 @@ impl InputArgs {
             exclude: self.exclude.iter().map(|text| Exclusion::from(text.trim())).collect(),
             labels: self.labels.clone(),
             entities: self.entities,
-            min_amount: self.min_amount.as_deref().map(min_amount).transpose()?,
+            look_through: self.look_through.then_some(self.look_through_depth),
+            min_amount: self
+                .min_amount
+                .as_deref()
+                .map(|text| above_zero("--min-amount", text))
+                .transpose()?,
+            min_value: min_value(self.min_value.as_deref(), self.price.as_deref())?,
             top_holders: self.top_holders.as_deref().map(top_holders).transpose()?,
             ..Options::default()
         })
@@ -365,11 +414,28 @@ impl AnalyzeArgs {
     }
 }
 
-/// An amount above zero.
-fn min_amount(text: &str) -> Result<Number> {
-    let wrong = |why: &str| Error::Usage(format!("--min-amount {text}: {why}"));
+/// A least value and what it is measured by.
+fn min_value(least: Option<&str>, price: Option<&str>) -> Result<Option<(Number, Price)>> {
+    match (least, price) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Error::Usage("--min-value needs --price, a number or a column".into())),
+        (None, Some(_)) => Err(Error::Usage("--price is for --min-value".into())),
+        (Some(least), Some(price)) => {
+            let least = above_zero("--min-value", least)?;
+            let price = match parse(price.trim()) {
+                Ok(_) => Price::Number(above_zero("--price", price)?),
+                Err(_) => Price::Column(price.to_owned()),
+            };
+            Ok(Some((least, price)))
+        }
+    }
+}
+
+/// A number above zero.
+fn above_zero(flag: &str, text: &str) -> Result<Number> {
+    let wrong = |why: &str| Error::Usage(format!("{flag} {text}: {why}"));
     match parse(text.trim()) {
-        Ok(number) if number.negative || number.digits.is_zero() => Err(wrong("give an amount above 0")),
+        Ok(number) if number.negative || number.digits.is_zero() => Err(wrong("give a number above 0")),
         Ok(number) => Ok(number),
         Err(bad) => Err(wrong(bad.problem())),
     }
@@ -422,10 +488,13 @@ mod tests {
         for bad in ["0", "-1", "0%", "101%", "-5%", "x", "%", "1.5"] {
             assert!(top_holders(bad).is_err(), "{bad}");
         }
-        assert_eq!(min_amount("0.5").unwrap().decimals, 1);
+        assert_eq!(above_zero("--min-amount", "0.5").unwrap().decimals, 1);
         for bad in ["0", "-1", "", "1,5", "NaN"] {
-            assert!(min_amount(bad).is_err(), "{bad}");
+            assert!(above_zero("--min-amount", bad).is_err(), "{bad}");
         }
+        let column = Some("0x".into());
+        assert_eq!(min_value(Some("1"), Some("0x")).unwrap().map(|(_, p)| p), column.map(Price::Column));
+        assert!(min_value(Some("1"), None).is_err() && min_value(None, Some("1")).is_err());
     }
 
     #[test]

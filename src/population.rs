@@ -37,6 +37,10 @@ pub struct Population {
     excluded: HashMap<Owner, Vec<u16>>,
     /// Of each owner that an entity has: the entity in an owner's place.
     entities: HashMap<Owner, Owner>,
+    /// Whether entities were asked for, and any was met.
+    by_entity: bool,
+    met: AtomicBool,
+    labels: Vec<(String, u64)>,
     /// What the labels gave reason to say.
     warnings: Vec<String>,
 }
@@ -46,6 +50,7 @@ pub struct Population {
 struct Excluded {
     shown: String,
     owners: usize,
+    digest: u64,
     matched: AtomicBool,
 }
 
@@ -58,7 +63,7 @@ impl Population {
         let labels = Labels::load(&options.labels)?;
         let mut population = Self { warnings: labels.warnings(), ..Self::default() };
         for exclusion in &options.exclude {
-            let owners = match exclusion {
+            let mut owners = match exclusion {
                 Exclusion::Burn => list::canonical(&BURN),
                 Exclusion::Contracts => labels.contracts()?,
                 Exclusion::Label(label) => labels.of_label(label)?,
@@ -66,14 +71,22 @@ impl Population {
             };
             let number = u16::try_from(population.exclusions.len())
                 .map_err(|_| Error::Usage("--exclude: at most 65536 of them".into()))?;
+            owners.sort_unstable();
+            owners.dedup();
+            let digest = digest(owners.iter().map(|owner| &owner[..]));
             let (shown, matched) = (exclusion.to_string(), AtomicBool::new(false));
-            population.exclusions.push(Excluded { shown, owners: owners.len(), matched });
+            population.exclusions.push(Excluded { shown, owners: owners.len(), digest, matched });
             for owner in owners {
                 population.excluded.entry(owner).or_default().push(number);
             }
         }
         if options.entities {
             population.entities = labels.entities()?;
+            population.by_entity = true;
+        }
+        for path in &options.labels {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            population.labels.push((name, std::fs::metadata(path).map_or(0, |file| file.len())));
         }
         Ok(population)
     }
@@ -94,7 +107,9 @@ impl Population {
 
     /// The holder that an owner's amounts are counted for: the owner itself, or its entity.
     pub fn holder<'o>(&'o self, owner: &'o [u8]) -> &'o [u8] {
-        self.entities.get(owner).map_or(owner, |entity| entity)
+        let Some(entity) = self.entities.get(owner) else { return owner };
+        self.met.store(true, Ordering::Relaxed);
+        entity
     }
 
     /// What the user should know once all rows were read.
@@ -103,14 +118,54 @@ impl Population {
         let unmatched = unmatched.map(|exclusion| {
             format!("--exclude {}: none of its {} owners is in the input", exclusion.shown, exclusion.owners)
         });
-        self.warnings.iter().cloned().chain(unmatched).collect()
+        let nobody = self.by_entity && !self.met.load(Ordering::Relaxed);
+        let nobody = nobody.then(|| "--entities: no owner in the input has one".to_owned());
+        self.warnings.iter().cloned().chain(unmatched).chain(nobody).collect()
     }
 
-    /// How many owners each exclusion names and how many have an entity, for the provenance.
-    pub fn sizes(&self) -> (Vec<(String, usize)>, usize) {
-        let exclusions = self.exclusions.iter().map(|e| (e.shown.clone(), e.owners)).collect();
-        (exclusions, self.entities.len())
+    /// Bytes of memory that it takes, about.
+    pub fn bytes(&self) -> u64 {
+        128 * self.excluded.len() as u64 + 192 * self.entities.len() as u64
     }
+
+    /// What a result says of it: who was left out and who is one, so that results can be compared by what they counted.
+    pub fn provenance(&self) -> Vec<(&'static str, serde_json::Value)> {
+        let mut said = vec![];
+        if !self.labels.is_empty() {
+            let label = |(name, bytes): &(String, u64)| serde_json::json!({ "name": name, "bytes": bytes });
+            said.push(("labels", self.labels.iter().map(label).collect()));
+        }
+        if self.excludes() {
+            let exclusion = |Excluded { shown, owners, digest, .. }: &Excluded| {
+                // Where a list lies decides no number.
+                let name = shown.rsplit(['/', '\\']).next().unwrap_or(shown);
+                serde_json::json!({ "exclude": name, "owners": owners, "digest": format!("{digest:016x}") })
+            };
+            said.push(("exclude", self.exclusions.iter().map(exclusion).collect()));
+        }
+        if self.by_entity {
+            let mut pairs: Vec<(&Owner, &Owner)> = self.entities.iter().collect();
+            pairs.sort_unstable();
+            let digest = digest(pairs.iter().flat_map(|(owner, entity)| [&owner[..], &entity[..]]));
+            let owners = self.entities.len();
+            said.push((
+                "entities",
+                serde_json::json!({ "owners": owners, "digest": format!("{digest:016x}") }),
+            ));
+        }
+        said
+    }
+}
+
+/// FNV-1a over words and their lengths: the same on every machine, to tell lists apart (Fowler, Noll, Vo).
+fn digest<'w>(words: impl Iterator<Item = &'w [u8]>) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut push = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for word in words {
+        (word.len() as u32).to_le_bytes().into_iter().for_each(&mut push);
+        word.iter().copied().for_each(&mut push);
+    }
+    hash
 }
 
 /// Whether a holder is an entity.

@@ -34,6 +34,8 @@ pub struct Row {
     pub counts: Counts,
     /// What excluded owners hold of all that it has.
     pub excluded_share: f64,
+    /// The share that contracts had which were looked through.
+    pub looked_through_share: f64,
     /// What holders hold that are cut off, of all that holders have.
     pub below_share: f64,
     /// What its integers are worth.

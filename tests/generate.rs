@@ -282,7 +282,10 @@ fn the_sample_in_data_is_what_its_readme_says_it_is() {
     }
     assert!(bytes < 1_000_000, "{bytes}");
     let other = scenario(&folder.path().join("other"), 2);
-    assert!(files.iter().zip(&other).all(|(a, b)| fs::read(a).unwrap() != fs::read(b).unwrap()));
+    let same = |(a, b): (&PathBuf, &PathBuf)| fs::read(a).unwrap() == fs::read(b).unwrap();
+    let same: Vec<_> = files.iter().zip(&other).filter(|pair| same(*pair)).map(|(file, _)| file).collect();
+    // Made by hand, so that its numbers can be told.
+    assert_eq!(same, [&new.join("lp/shares.parquet")]);
     assert!(matches!(generate(&new, "--scenario defi"), Err(Error::Exists(_))));
     assert_eq!(generate(&new, "--scenario defi --overwrite").unwrap(), files);
 }

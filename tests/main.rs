@@ -30,6 +30,7 @@ mod gpu_kernels;
 mod invariance;
 #[cfg(feature = "gpu")]
 mod limits;
+mod look_through;
 mod oracles;
 mod population;
 mod random;

@@ -307,6 +307,8 @@ fn undefined_values_are_null() {
         "total",
         "excluded_share",
         "below_share",
+        "looked_through_share",
+        "n_looked_through",
         "n_entities",
     ];
     assert_eq!(filled, expected);

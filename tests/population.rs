@@ -166,6 +166,20 @@ proptest! {
     }
 }
 
+/// Shares of what is left out are of all that a group has, whatever is cut off besides.
+#[test]
+fn shares_of_all_that_there_is() {
+    let folder = Folder::new();
+    let columns = [("owner", texts(&["x", "a", "b", "c"])), ("balance", u64s(&[10, 50, 30, 10]))];
+    let path = folder.write("s.parquet", &columns);
+    let exclude = list(&folder, "x.txt", "x\n");
+    let table = analyze(&Options { exclude, top_holders: Some(Top::Count(1)), ..options(&path) });
+    assert_eq!(
+        (table.number("excluded_share", 0), table.number("below_share", 0)),
+        (Some(0.1), Some(40.0 / 90.0))
+    );
+}
+
 /// Half the total is a tie among those who are left: exact amounts decide, without those cut off.
 #[test]
 fn ties_after_cuts() {
@@ -184,6 +198,41 @@ fn ties_after_cuts() {
         assert_eq!(table.count("n_below", 0), Some(4));
         assert!(try_analyze(&cut).unwrap().ties > 0);
     }
+}
+
+/// Values by one price for all, and by the price of each group.
+#[test]
+fn cuts_by_value() {
+    let shell = Shell::new();
+    let columns = |prices: ArrayRef| {
+        let tokens = texts(&["a", "a", "b", "b", "b"]);
+        vec![("token", tokens), ("balance", u64s(&[10, 3, 10, 3, 0])), ("price", prices)]
+    };
+    let holders = |line: &str| -> Vec<(u64, u64)> {
+        let groups = shell.groups(&format!("v.parquet --by token {line}"));
+        groups.iter().map(|g| (g["n_holders"].as_u64().unwrap(), g["n_below"].as_u64().unwrap())).collect()
+    };
+    for prices in [f64s(&[0.5, 0.5, 2.0, 2.0, 2.0]), texts(&["0.5", "0.50", "2", "2", "2.0"])] {
+        shell.parquet("v.parquet", columns(prices));
+        assert_eq!(holders("--min-value 5 --price price"), [(1, 1), (2, 1)]);
+        assert_eq!(holders("--min-value 5 --price price --min-amount 4"), [(1, 1), (1, 2)]);
+        assert_eq!(holders("--min-value 5.0001 --price price"), [(0, 2), (2, 1)]);
+        assert_eq!(holders("--min-value 9 --price 3"), [(2, 0), (2, 1)]);
+    }
+    let fails = |line: &str, status: i32, said: &[&str]| {
+        shell.run(&format!("analyze v.parquet --by token --min-value 1 {line}")).fails(status, said);
+    };
+    fails("", 2, &["--min-value needs --price"]);
+    fails("--price prize", 1, &["no column `prize` for --price", "did you mean `price`?"]);
+    shell.parquet("v.parquet", columns(f64s(&[0.5, 0.25, 2.0, 2.0, 2.0])));
+    fails("--price price", 1, &["group token=a: its prices in `price` differ: 0.5 and 0.25"]);
+    shell.parquet(
+        "v.parquet",
+        columns(Arc::new(arrow::array::Float64Array::from(vec![Some(0.5), None, None, None, None]))),
+    );
+    fails("--price price", 1, &["group token=b: it has no price in `price`"]);
+    shell.parquet("v.parquet", columns(f64s(&[0.5, 0.5, -2.0, 2.0, 2.0])));
+    fails("--price price", 1, &["v.parquet: column `price`, row 3", "negative"]);
 }
 
 #[test]
@@ -296,7 +345,7 @@ fn labelled() -> Shell {
     );
     shell.file(
         "l.csv",
-        "address,entity,labels,contract\n0xAA,Exchange,cex; hot,no\n0xbb,Exchange,CEX,yes\n0xCC,,bridge,\n",
+        "address,entity,labels,is_contract\n0xAA,Exchange,cex; hot,no\n0xbb,Exchange,CEX,yes\n0xCC,,bridge,\n",
     );
     shell
 }
@@ -328,6 +377,20 @@ fn exclusions_by_kind_and_label() {
     assert_eq!(footer["exclude"][0]["exclude"], "burn");
     assert_eq!(footer["exclude"][0]["owners"], concentra::population::BURN.len());
     assert_eq!((&footer["entities"]["owners"], &footer["owners"]), (&2.into(), &"merge".into()));
+    assert_eq!(footer["labels"][0]["name"], "l.csv");
+    // A result does not replace what it was made with, and other lists have other digests.
+    shell
+        .run("analyze h.parquet --labels l.parquet -o l.parquet --overwrite")
+        .fails(2, &["l.parquet: is an input"]);
+    let digest = |list: &str| {
+        shell.file("out.txt", list);
+        shell.run("analyze h.parquet --exclude out.txt -o d.parquet --overwrite").ok();
+        let footers = crate::cli_output::footer(&shell.path("d.parquet"));
+        let footer = &footers.iter().find(|(key, _)| key == "concentra.options").unwrap().1;
+        (footer["exclude"][0]["owners"].clone(), footer["exclude"][0]["digest"].clone())
+    };
+    assert_eq!(digest("0xAA\n0xbb\n"), digest("\u{feff}0xBB\n0xaa\n0xAa\n"));
+    assert_ne!(digest("0xaa\n0xbb\n"), digest("0xaa\n0xcc\n"));
 }
 
 #[test]
@@ -343,7 +406,14 @@ fn what_is_missing_or_wrong_is_told() {
     fails("--exclude nobody.txt", &["nobody.txt", "burn, contracts, label:NAME"]);
     fails("--labels h.parquet", &["h.parquet", "no column is called entity, name, labels, is_contract"]);
     shell.file("bad.csv", "address,is_contract\n0xaa,perhaps\n");
-    fails("--labels bad.csv", &["bad.csv", "row 1", "`perhaps` is neither true nor false"]);
+    fails("--labels bad.csv", &["bad.csv: column `is_contract`, row 1: `perhaps` is neither true nor false"]);
+    // What might be an owner is no header, and what is more than an owner none at all.
+    shell.file("bare.csv", "0xaa\n0xbb\n");
+    fails("--exclude bare.csv", &["bare.csv", "no column is called address", "it has 0xaa"]);
+    shell.file("more.txt", "\u{feff}0xaa\n0xbb,Binance\n");
+    fails("--exclude more.txt", &["more.txt", "row 2: `0xbb,Binance` is more than an owner"]);
+    shell.file("list.json", "[]");
+    fails("--exclude list.json", &["list.json", "not from .json"]);
     shell.file("two.csv", "x,y\n1,2\n");
     fails("--exclude two.csv", &["two.csv", "it has x, y"]);
     shell.parquet("anonymous.parquet", vec![("balance", u64s(&[1]))]);

@@ -298,7 +298,7 @@ fn wait_for_spill(id: u32, folder: &Path) {
     let open = || {
         let handles = fs::read_dir(format!("/proc/{id}/fd")).unwrap();
         let targets = handles.flatten().filter_map(|handle| fs::read_link(handle.path()).ok());
-        targets.into_iter().any(|target| target.starts_with(&folder))
+        targets.into_iter().any(|target| target.starts_with(&folder) && target != folder)
     };
     while !open() {
         assert!(start.elapsed() < std::time::Duration::from_secs(60), "nothing is spilled");

@@ -85,6 +85,7 @@ fn tables(seed: u64) -> Result<Vec<Table>> {
     tables.extend(files::transfers(&cast, &lark, seed)?);
     tables.push(lp_files::positions(&cast, &positions, seed)?);
     tables.extend(lp_files::weekly(&cast, &lark)?);
+    tables.push(files::shares()?);
     tables.push(votes::table(&cast, &lark, &cndr, seed)?);
     tables.push(files::labels(&cast)?);
     tables.push(files::cohorts(&cast)?);

@@ -132,7 +132,9 @@ pub enum Held {
 pub fn projection(reading: &Reading<'_>, file: usize) -> Vec<usize> {
     let roles = &reading.roles[file];
     let owner = roles.owner.filter(|_| reading.needs_owners());
-    let mut roots: Vec<usize> = reading.schema.columns(file).chain([roles.amount]).chain(owner).collect();
+    let price = roles.price.filter(|_| reading.prices);
+    let others = [roles.amount].into_iter().chain(owner).chain(price);
+    let mut roots: Vec<usize> = reading.schema.columns(file).chain(others).collect();
     roots.sort_unstable();
     roots.dedup();
     roots
@@ -152,6 +154,8 @@ pub struct Reading<'a> {
     pub owners: Owners,
     /// The decimals of all amounts, where the types of their columns tell and rows may become keys at once.
     pub decimals: Option<u8>,
+    /// Whether prices are read.
+    pub prices: bool,
     /// Takes some rows by chance, where they were not read before.
     pub sampler: Option<&'a Sampler>,
     /// Who is counted.
@@ -165,7 +169,12 @@ pub struct Reading<'a> {
 impl Reading<'_> {
     /// Whether owners are looked at.
     fn needs_owners(&self) -> bool {
-        self.owners != Owners::Trust || self.population.excludes()
+        self.owners != Owners::Trust || self.excludes()
+    }
+
+    /// Whether rows of owners are left out; where contracts are looked through, holders are left out after that.
+    fn excludes(&self) -> bool {
+        self.population.excludes() && self.options.look_through.is_none()
     }
 }
 
@@ -270,15 +279,30 @@ pub fn visit(
             )));
         }
         known.seen.add(&ids, groups);
+        if let Some(price) = roles.price.filter(|_| reading.prices) {
+            let name = file.schema().field(price).name();
+            let column = projected(&batch, &roots, price);
+            let prices = columns::decode(&column, true).map_err(refuse(file, name, first_row))?;
+            if let Some(&row) = prices.negative.first() {
+                let (problem, remedy) = ("the price is negative".into(), "prices are 0 or more".into());
+                return Err(refuse(file, name, first_row)(BadCell { row: row as usize, problem, remedy }));
+            }
+            known.prices.add(&ids, &prices, |id| id);
+        }
         let owners = owner.map(|column| owner::decode(&projected(&batch, &roots, column))).transpose();
         let owners = owners.map_err(Error::arrow("read the owner column"))?;
-        let excluded = owners.as_ref().map_or_else(Vec::new, |owners| excluded(owners, reading.population));
+        let excluded = match owners.as_ref().filter(|_| reading.excludes()) {
+            Some(owners) => excluded(owners, reading.population),
+            None => vec![],
+        };
         let column = projected(&batch, &roots, roles.amount);
         let amounts = decode(&column, &excluded, origin, file, first_row, options)?;
         let owners = owners.filter(|_| reading.owners != Owners::Trust);
         let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(0..0), owners };
         let in_slots = in_slots(&part, &amounts);
-        known.tallies.count(&mut part, &amounts, &excluded, in_slots, groups);
+        // What is left out is summed once, in the first reading.
+        let sum = reading.sampler.is_some();
+        known.tallies.count(&mut part, &amounts, &excluded, sum, in_slots, groups);
         if let Some(sampler) = reading.sampler {
             sampler.take(origin, &part, &amounts);
         }
@@ -334,11 +358,21 @@ fn keys(
     })
 }
 
+/// The error of a bad cell in a batch that begins with this row.
+fn refuse(file: &InputFile, column: &str, first_row: u64) -> impl FnOnce(BadCell) -> Error {
+    move |bad| Error::Cell {
+        place: Place {
+            file: file.source.shown.clone(),
+            column: column.to_owned(),
+            row: first_row + bad.row as u64 + 1,
+        },
+        problem: bad.problem,
+        remedy: bad.remedy,
+    }
+}
+
 /// The rows of owners that are left out, ascending.
 fn excluded(owners: &owner::Owners, population: &Population) -> Vec<u32> {
-    if !population.excludes() {
-        return vec![];
-    }
     let rows = owners.iter().enumerate();
     let excluded = rows.filter(|(_, owner)| owner.is_some_and(|owner| population.is_excluded(owner)));
     excluded.map(|(row, _)| row as u32).collect()
@@ -354,17 +388,7 @@ fn decode(
     options: &Options,
 ) -> Result<Amounts> {
     let drop = options.negatives == Negatives::Drop;
-    let refuse = |start: usize| {
-        move |bad: BadCell| Error::Cell {
-            place: Place {
-                file: file.source.shown.clone(),
-                column: origin.amount.clone(),
-                row: first_row + (start + bad.row) as u64 + 1,
-            },
-            problem: bad.problem,
-            remedy: bad.remedy,
-        }
-    };
+    let refuse = |start: usize| refuse(file, &origin.amount, first_row + start as u64);
     let amounts = columns::decode(column, drop || !excluded.is_empty()).map_err(refuse(0))?;
     if !drop && !excluded.is_empty() {
         let counted = amounts.negative.iter().find(|row| excluded.binary_search(row).is_err());

@@ -6,11 +6,14 @@ use hashbrown::HashMap;
 use num_bigint::BigUint;
 use ruint::aliases::U256;
 
+use super::prices::Ratio;
+use super::schema::GroupSchema;
 use super::{Exact, Groups};
 use crate::columns::text::Number;
+use crate::error::{Error, Result};
 use crate::numbers::unit::Unit;
 use crate::numbers::wide::U320;
-use crate::options::{Options, Top};
+use crate::options::{Options, Price, Top};
 
 /// The least amounts that count, and what was cut off.
 #[derive(Debug, Default)]
@@ -22,18 +25,42 @@ pub struct Cuts {
 }
 
 impl Cuts {
-    /// For groups whose units are known.
-    pub fn of(options: &Options, groups: &Groups) -> Self {
-        let Some(least) = &options.min_amount else { return Self::default() };
-        let mut of_units: HashMap<(i32, u8), Option<U256>> = HashMap::new();
-        let of_group = |unit: &Unit| {
-            let key = match unit {
-                Unit::Decimal(decimals) => (i32::MAX, *decimals),
-                Unit::Binary(exponent) => (*exponent, 0),
+    /// For groups whose units are known, and their prices where those are asked for.
+    pub fn of(options: &Options, groups: &Groups, schema: &GroupSchema) -> Result<Self> {
+        if !options.has_least() {
+            return Ok(Self::default());
+        }
+        let of_group = |group: usize| {
+            let unit = groups.units[group];
+            let amount = options.min_amount.map(|least| least_amount(least, options.decimals));
+            let value = match &options.min_value {
+                None => None,
+                Some((least, Price::Number(price))) => {
+                    let price = least_amount(*price, 0);
+                    Some(worth(least_amount(*least, options.decimals), &price))
+                }
+                Some((least, Price::Column(name))) => {
+                    let error = |problem: String, remedy: &str| Error::Group {
+                        group: schema.show(&groups.keys[group]),
+                        problem,
+                        remedy: remedy.into(),
+                    };
+                    let price = groups.prices.of(group as u32).map_err(|prices| {
+                        let problem = format!("its prices in `{name}` differ: {prices}");
+                        error(problem, "give each group one price")
+                    })?;
+                    let price = price.ok_or_else(|| {
+                        error(format!("it has no price in `{name}`"), "fill it in, or leave the group out")
+                    })?;
+                    Some(worth(least_amount(*least, options.decimals), &price))
+                }
             };
-            *of_units.entry(key).or_insert_with(|| in_unit(least, options.decimals, *unit))
+            // What is worth nothing reaches no value.
+            let in_units = [amount, value].into_iter().flatten().map(|least| in_unit(least, unit));
+            Ok(in_units.reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten())
         };
-        Self { least: groups.units.iter().map(of_group).collect(), below: Mutex::default() }
+        let least = (0..groups.keys.len()).map(of_group).collect::<Result<_>>()?;
+        Ok(Self { least, below: Mutex::default() })
     }
 
     /// Whether an amount counts.
@@ -60,12 +87,12 @@ impl Cuts {
             let n = below.get(&(id as u32)).map_or(0, |cut| cut.0);
             counts.below += n;
             counts.holders -= n;
-            let zeros = match (&options.min_amount, &options.top_holders) {
-                (Some(_), _) | (None, Some(Top::Share(_))) => counts.zero,
-                (None, Some(Top::Count(most))) => {
+            let zeros = match (options.has_least(), &options.top_holders) {
+                (true, _) | (false, Some(Top::Share(_))) => counts.zero,
+                (false, Some(Top::Count(most))) => {
                     counts.zero.saturating_sub(most - counts.holders.min(*most))
                 }
-                (None, None) => 0,
+                (false, None) => 0,
             };
             counts.below += zeros;
             counts.zero -= zeros;
@@ -93,16 +120,27 @@ pub fn kept(top: Option<&Top>, holders: u64) -> u64 {
     }
 }
 
-/// The least integer in a unit that is worth the number, of which `decimals` digits more stand before the point.
-fn in_unit(least: &Number, decimals: u8, unit: Unit) -> Option<U256> {
-    let ten = |power: u32| BigUint::from(10u8).pow(power);
-    let digits = BigUint::from_bytes_le(&least.digits.to_le_bytes::<32>()) * ten(decimals.into());
-    // numerator / denominator = least · 10^decimals / unit, rounded up.
+/// A number of tokens, of which `decimals` digits more stand before the point in the unit as written.
+fn least_amount(least: Number, decimals: u8) -> Ratio {
+    let ten = |power: u8| BigUint::from(10u8).pow(power.into());
+    (BigUint::from_bytes_le(&least.digits.to_le_bytes::<32>()) * ten(decimals), ten(least.decimals))
+}
+
+/// How much is worth a value at a price; beyond all numbers where the price is zero.
+fn worth(value: Ratio, price: &Ratio) -> Ratio {
+    (value.0 * &price.1, value.1 * &price.0)
+}
+
+/// The least integer in a unit that is no less; none where 256 bits do not reach it.
+fn in_unit((numerator, denominator): Ratio, unit: Unit) -> Option<U256> {
     let (numerator, denominator) = match unit {
-        Unit::Decimal(of_unit) => (digits * ten(of_unit.into()), ten(least.decimals.into())),
-        Unit::Binary(exponent) if exponent < 0 => (digits << -exponent, ten(least.decimals.into())),
-        Unit::Binary(exponent) => (digits, ten(least.decimals.into()) << exponent),
+        Unit::Decimal(decimals) => (numerator * BigUint::from(10u8).pow(decimals.into()), denominator),
+        Unit::Binary(exponent) if exponent < 0 => (numerator << -exponent, denominator),
+        Unit::Binary(exponent) => (numerator, denominator << exponent),
     };
+    if denominator.bits() == 0 {
+        return None;
+    }
     let rounded = (numerator + &denominator - 1u8) / denominator;
     (rounded.bits() <= 256).then(|| U256::from_le_slice(&rounded.to_bytes_le()))
 }
@@ -114,13 +152,18 @@ mod tests {
 
     #[test]
     fn least_amounts_are_rounded_up_to_the_unit() {
-        let least = |text: &str, decimals, unit| in_unit(&parse(text).unwrap(), decimals, unit);
+        let number = |text: &str, decimals| least_amount(parse(text).unwrap(), decimals);
+        let least = |text: &str, decimals, unit| in_unit(number(text, decimals), unit);
         assert_eq!(least("1.5", 0, Unit::Decimal(1)), Some(U256::from(15u8)));
         assert_eq!(least("1.5", 0, Unit::Decimal(0)), Some(U256::from(2u8)));
         assert_eq!(least("0.001", 18, Unit::Decimal(0)), Some(U256::from(10u64.pow(15))));
         assert_eq!(least("0.3", 0, Unit::Binary(-2)), Some(U256::from(2u8)));
         assert_eq!(least("9", 0, Unit::Binary(2)), Some(U256::from(3u8)));
         assert_eq!(least("1", 77, Unit::Decimal(70)), None);
+        let valued =
+            |value: &str, price: &str| in_unit(worth(number(value, 2), &number(price, 0)), Unit::Decimal(0));
+        assert_eq!(valued("10", "0.3"), Some(U256::from(3334u16)));
+        assert_eq!(valued("10", "0"), None);
     }
 
     #[test]

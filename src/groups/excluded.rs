@@ -9,7 +9,11 @@ use crate::numbers::wide::U320;
 
 /// Sums by group, and by what 1 is worth in them: the order in which amounts come never shows.
 #[derive(Debug, Clone, Default)]
-pub struct Excluded<G>(HashMap<G, HashMap<Worth, U320>>);
+pub struct Excluded(HashMap<u32, Vec<(Worth, U320)>>);
+
+/// The same while rows are read, by the registry's numbers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tallied(HashMap<(u32, Worth), U320>);
 
 /// `10^-d` or `2^x`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,9 +22,18 @@ enum Worth {
     Binary(i32),
 }
 
-impl<G: std::hash::Hash + Eq + Copy> Excluded<G> {
+impl Worth {
+    fn of(unit: Unit) -> Self {
+        match unit {
+            Unit::Decimal(decimals) => Self::Decimal(decimals),
+            Unit::Binary(exponent) => Self::Binary(exponent),
+        }
+    }
+}
+
+impl Tallied {
     /// Adds the amount of a row, nothing where it is negative.
-    pub(super) fn add(&mut self, group: G, amounts: &Amounts, row: usize) {
+    pub(super) fn add(&mut self, group: u32, amounts: &Amounts, row: usize) {
         let scale = amounts.scales.at(row);
         let (amount, worth) = match &amounts.values {
             Values::Short(values) => (U320::from(values[row]), Worth::Decimal(scale)),
@@ -33,29 +46,40 @@ impl<G: std::hash::Hash + Eq + Copy> Excluded<G> {
             Values::Double(_) => return,
         };
         if !amount.is_zero() {
-            *self.0.entry(group).or_default().entry(worth).or_default() += amount;
+            *self.0.entry((group, worth)).or_default() += amount;
+        }
+    }
+}
+
+impl Excluded {
+    /// Adds what owners have in their group's unit.
+    pub(crate) fn add_sum(&mut self, group: u32, unit: Unit, sum: U320) {
+        if !sum.is_zero() {
+            self.note(group, Worth::of(unit), sum);
         }
     }
 
-    /// Takes in sums of other rows, whose groups have other names.
-    pub(super) fn merge<H: Copy>(&mut self, other: &Excluded<H>, rename: impl Fn(H) -> G) {
-        for (&group, sums) in &other.0 {
-            let own = self.0.entry(rename(group)).or_default();
-            for (&worth, &sum) in sums {
-                *own.entry(worth).or_default() += sum;
-            }
+    fn note(&mut self, group: u32, worth: Worth, sum: U320) {
+        let sums = self.0.entry(group).or_default();
+        match sums.iter_mut().find(|(other, _)| *other == worth) {
+            Some((_, own)) => *own += sum,
+            None => sums.push((worth, sum)),
+        }
+    }
+
+    /// Takes in what was tallied, groups by rank.
+    pub(super) fn merge(&mut self, tallied: &Tallied, ranks: &[u32]) {
+        for (&(group, worth), &sum) in &tallied.0 {
+            self.note(ranks[group as usize], worth, sum);
         }
     }
 
     /// The share of what is left out in all that a group has, where holders have this total; 0 where nothing is left out.
-    pub fn share(&self, group: G, unit: Unit, total: &U320) -> f64 {
+    pub fn share(&self, group: u32, unit: Unit, total: &U320) -> f64 {
         let Some(sums) = self.0.get(&group) else { return 0.0 };
-        let own = match unit {
-            Unit::Decimal(decimals) => Worth::Decimal(decimals),
-            Unit::Binary(exponent) => Worth::Binary(exponent),
-        };
+        let own = Worth::of(unit);
         // Everything as integers of one worth: 10^-tens · 2^-twos.
-        let worths = sums.keys().chain([&own]);
+        let worths = sums.iter().map(|(worth, _)| worth).chain([&own]);
         let (mut tens, mut twos) = (0, 0);
         for worth in worths {
             match worth {
@@ -90,24 +114,24 @@ mod tests {
 
     #[test]
     fn shares_are_of_all_that_a_group_has() {
-        let mut excluded = Excluded::<u32>::default();
+        let mut tallied = Tallied::default();
+        tallied.add(0, &decimal(15, 1), 0);
+        tallied.add(0, &decimal(25, 2), 0);
+        let values = Values::Double(vec![0.75, -0.0, 3e300]);
+        let doubles = Amounts { values, scales: Scales::Same(0), nulls: None, negative: vec![] };
+        (0..3).for_each(|row| tallied.add(if row == 2 { 2 } else { 1 }, &doubles, row));
+        let mut excluded = Excluded::default();
         assert_eq!(excluded.share(0, Unit::Decimal(3), &U320::from(5u8)), 0.0);
-        excluded.add(0, &decimal(15, 1), 0);
-        excluded.add(0, &decimal(25, 2), 0);
+        excluded.merge(&tallied, &[0, 1, 2]);
         // 1.75 beside 5.25
         assert_eq!(excluded.share(0, Unit::Decimal(3), &U320::from(5250u16)), 0.25);
         assert_eq!(excluded.share(0, Unit::Decimal(0), &U320::ZERO), 1.0);
-        let values = Values::Double(vec![0.75, -0.0, 3e300]);
-        let doubles = Amounts { values, scales: Scales::Same(0), nulls: None, negative: vec![] };
-        excluded.add(1, &doubles, 0);
-        excluded.add(1, &doubles, 1);
         // 0.75 beside 9 halves
         assert_eq!(excluded.share(1, Unit::Binary(-1), &U320::from(9u8)), 0.75 / 5.25);
-        excluded.add(2, &doubles, 2);
         assert_eq!(excluded.share(2, Unit::Binary(-1), &U320::from(9u8)), 1.0);
-        let mut other = Excluded::<u8>::default();
-        other.add(7, &decimal(175, 2), 0);
-        excluded.merge(&other, |_| 0u32);
+        excluded.merge(&tallied, &[0, 1, 2]);
         assert_eq!(excluded.share(0, Unit::Decimal(2), &U320::from(350u16)), 0.5);
+        excluded.add_sum(7, Unit::Decimal(1), U320::from(5u8));
+        assert_eq!(excluded.share(7, Unit::Decimal(0), &U320::from(2u8)), 0.2);
     }
 }

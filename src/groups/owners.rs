@@ -41,6 +41,14 @@ pub struct Merged {
     pub holdings: Vec<Holding>,
     /// Owners whose amounts sum to more than 256 bits hold, by group.
     pub excessive: Vec<Excessive>,
+    known: Known,
+}
+
+impl Merged {
+    /// The owner of a holding, by its number.
+    pub fn owner(&self, holding: usize) -> &[u8] {
+        self.known.owner(holding as u32).1
+    }
 }
 
 /// An owner of more than 256 bits hold: the group by rank, and the owner.
@@ -176,7 +184,7 @@ impl<'s> OwnerRouter<'s> {
 }
 
 /// The owners that a partition has, each once in each group.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Known {
     table: HashTable<u32>,
     /// Of each: its group, and where its bytes end among all.
@@ -265,6 +273,7 @@ impl ByOwner<'_> {
             }
             Ok(())
         })?;
+        merged.known = known;
         Ok(merged)
     }
 

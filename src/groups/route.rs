@@ -48,7 +48,7 @@ impl Record for Amount {
     }
 }
 
-/// An exact amount, and 1 where it is an entity's.
+/// An exact amount, and two flags: whether it is an entity's, and whether nothing was cut off it.
 pub type Held = [u64; 5];
 
 impl Record for Held {

@@ -10,6 +10,7 @@ use super::{Exact, Groups, amount_of};
 use crate::columns::{Amounts, Scales, Values};
 use crate::numbers::key;
 use crate::numbers::unit::Unit;
+use crate::numbers::wide::U320;
 
 /// Takes rows of all tasks.
 #[derive(Debug)]
@@ -28,11 +29,23 @@ pub struct Sample {
 }
 
 /// An amount as it is written.
-#[derive(Debug, Clone, Copy)]
-enum Raw {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Raw {
     /// With decimals after the point.
     Exact(U256, u8),
+    /// As it is.
     Double(f64),
+}
+
+impl std::fmt::Display for Raw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(digits, decimals) => {
+                f.write_str(&Unit::Decimal(*decimals).plain(&U320::from(*digits), 0))
+            }
+            Self::Double(amount) => write!(f, "{amount}"),
+        }
+    }
 }
 
 /// Rows that are taken, about so many: the size of the hundredth part is then known to four percent.
@@ -76,7 +89,8 @@ impl Sampler {
 }
 
 impl Raw {
-    fn of(amounts: &Amounts, row: usize) -> Self {
+    /// Of one row.
+    pub fn of(amounts: &Amounts, row: usize) -> Self {
         let exact = |amount| Self::Exact(amount, amounts.scales.at(row));
         match &amounts.values {
             Values::Short(values) => exact(U256::from(values[row])),

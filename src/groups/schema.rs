@@ -10,7 +10,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
 use crate::input::file::InputFile;
-use crate::input::roles::{KeySource, Roles};
+use crate::input::roles::{KeySource, Roles, is_asset};
 
 /// The group columns: the union over all files, null where a file has none.
 #[derive(Debug)]
@@ -102,6 +102,12 @@ impl GroupSchema {
     /// Whether all rows of a file are of one group, without reading any.
     pub fn is_constant(&self, file: usize) -> bool {
         self.columns(file).next().is_none()
+    }
+
+    /// Which group columns name the asset.
+    pub fn assets(&self) -> Vec<usize> {
+        let names = self.fields.iter().enumerate();
+        names.filter(|(_, field)| is_asset(field.name())).map(|(column, _)| column).collect()
     }
 
     /// Keys back as columns.

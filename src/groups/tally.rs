@@ -4,7 +4,7 @@ use arrow::buffer::NullBuffer;
 
 use super::Counts;
 use super::chunk::{DROPPED, Ids, Part};
-use super::excluded::Excluded;
+use super::excluded::Tallied;
 use crate::columns::{Amounts, Scales, Values};
 use crate::numbers::unit::{Span, bits_of_double};
 
@@ -18,7 +18,7 @@ pub(super) struct Tallies {
     /// What was tallied before the kind changed. `zero` also where zeros count as holders.
     pub(super) settled: Vec<(Counts, Span)>,
     /// What owners had that were left out.
-    pub(super) excluded: Excluded<u32>,
+    pub(super) excluded: Tallied,
 }
 
 /// What every row changes: groups are met in any order, so it is small enough for many to stay in cache.
@@ -56,6 +56,7 @@ impl Tallies {
         part: &mut Part,
         amounts: &Amounts,
         excluded: &[u32],
+        sum: bool,
         in_slots: bool,
         groups: usize,
     ) {
@@ -76,7 +77,7 @@ impl Tallies {
             self.kind = kind;
         }
         self.tallied += part.rows as u64;
-        self.exclude(part, amounts, excluded);
+        self.exclude(part, amounts, excluded, sum);
         match &amounts.values {
             Values::Short(values) => self.tally(part, amounts, in_slots, |row| values[row] != 0),
             Values::Narrow(values) => self.tally(part, amounts, in_slots, |row| values[row] != 0),
@@ -95,8 +96,9 @@ impl Tallies {
         }
     }
 
-    /// Drops the rows of owners that are left out. What is null has no amount to leave out.
-    fn exclude(&mut self, part: &mut Part, amounts: &Amounts, excluded: &[u32]) {
+    /// Drops the rows of owners that are left out, and sums them where that is asked for. What is null has no amount to
+    /// leave out.
+    fn exclude(&mut self, part: &mut Part, amounts: &Amounts, excluded: &[u32], sum: bool) {
         if excluded.is_empty() {
             return;
         }
@@ -105,7 +107,9 @@ impl Tallies {
         for &row in excluded.iter().filter(|&&row| has_amount(row)) {
             let id = std::mem::replace(&mut ids[row as usize], DROPPED);
             self.settled[id as usize].0.excluded += 1;
-            self.excluded.add(id, amounts, row as usize);
+            if sum {
+                self.excluded.add(id, amounts, row as usize);
+            }
         }
     }
 

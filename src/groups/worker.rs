@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::Exact;
 use super::chunk::Ids;
 use super::codes::Numbering;
+use super::prices::Prices;
 use super::tally::Tallies;
 use crate::numbers::key::{self, Key};
 use crate::numbers::wide::U320;
@@ -32,6 +33,7 @@ pub struct Known {
     /// The keys of one file, which it probably goes on with.
     pub(super) keys: FileKeys,
     pub(super) tallies: Tallies,
+    pub(super) prices: Prices<u32>,
     pub(super) seen: Seen,
 }
 

@@ -66,7 +66,8 @@ impl Ingest {
         let of_keys = |n: u64| n * if n > bounds.keys as u64 { 8 } else { 12 };
         let keys: u64 = counted.holders().into_iter().map(of_keys).sum();
         let of_owners = if options.owners == Owners::Trust { 0 } else { 48 };
-        keys + self.rows() * of_owners
+        let of_ranks = if options.top_holders.is_some() { 44 } else { 0 };
+        keys + self.rows() * (of_owners + of_ranks)
     }
 
     /// Reads all rows again, and sends their keys to partitions. Where owners are merged, the groups' counts become
@@ -80,7 +81,7 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<Spilled<'s>> {
         context.progress.start("partitioning", self.rows());
-        let cuts = Cuts::of(options, &counted.groups);
+        let cuts = Cuts::of(options, &counted.groups, &self.schema)?;
         match options.owners {
             Owners::Trust if !options.cuts() => {
                 let router = counted.router(bounds, spill);
@@ -107,7 +108,7 @@ impl Ingest {
                             })
                         })
                     })?;
-                sieve.finish(workers, counted, bounds, spill, options)
+                sieve.finish(workers, counted, bounds, spill, options, context)
             }
             Owners::Check => {
                 // Rows go two ways at once.
@@ -135,7 +136,7 @@ impl Ingest {
                 for counts in &mut counted.groups.counts {
                     counts.holders -= counts.zero;
                 }
-                sieve.finish(workers, counted, bounds, spill, options)
+                sieve.finish(workers, counted, bounds, spill, options, context)
             }
             Owners::Merge => {
                 let router = self.owner_router(bounds, spill);
@@ -145,6 +146,9 @@ impl Ingest {
                     })?;
                 drop(workers);
                 let by_owner = router.finish()?;
+                if options.look_through.is_some() {
+                    return self.spill_looked_through(&by_owner, counted, bounds, spill, options, context);
+                }
                 let [owners, zeros] = [(); 2].map(|()| atomics(&counted.groups));
                 let (mut sieve, mut cuts) = (None, Some(cuts));
                 let workers = Workers::default();
@@ -154,10 +158,10 @@ impl Ingest {
                         let sample = |group| of_holdings(merged, group);
                         Sieve::new(cuts.take().unwrap_or_default(), counted, bounds, spill, options, sample)
                     });
-                    merged.par_iter().try_for_each(|holdings| {
+                    merged.par_iter().try_for_each(|merged| {
                         workers.with(0, |Worker { left, .. }| {
                             sieve.with(left, |put| {
-                                holdings.iter().try_for_each(
+                                merged.holdings.iter().try_for_each(
                                     |&Holding { group, amount, whole, is_entity }| {
                                         let count = |of: &[AtomicU64]| {
                                             of[group as usize].fetch_add(1, Ordering::Relaxed)
@@ -183,9 +187,8 @@ impl Ingest {
                     counts.zero = counted(&zeros);
                     counts.holders = counted(&owners) - counts.zero;
                 }
-                let none = || Sieve::new(Cuts::default(), counted, bounds, spill, options, |_| vec![]);
-                let sieve = sieve.unwrap_or_else(none);
-                sieve.finish(workers, counted, bounds, spill, options)
+                let sieve = sieve.expect("there is a lot at least");
+                sieve.finish(workers, counted, bounds, spill, options, context)
             }
         }
     }
@@ -200,7 +203,9 @@ impl Ingest {
         each: impl Fn(&Origin, &mut Rows, &Amounts, &mut Left) -> Result<()> + Sync,
     ) -> Result<Vec<Distinct>> {
         let reading = self.reading(pass.registry, pass.owners, options, context);
-        let reading = Reading { sampler: pass.sampler, ..reading };
+        // What is read for the first time is sampled, and has its prices looked at.
+        let (sampler, prices) = (pass.sampler, pass.sampler.is_some());
+        let reading = Reading { sampler, prices, ..reading };
         // What holds nothing has no key; where owners are looked at, it must be told from what has no amount.
         let in_slots = |_: &Rows, _: &Amounts| pass.owners == Owners::Trust;
         in_order(pass.tasks.par_iter(), |task| {
@@ -238,7 +243,7 @@ impl Ingest {
     /// Refuses rows that are not those that were counted.
     fn unchanged(&self, mut workers: Workers, groups: &Groups) -> Result<Workers> {
         let (counts, _) = groups::tallied(&mut workers, &groups.ranks, true);
-        let raw = |counts: &Counts| (counts.rows, counts.null, counts.excluded, counts.negative);
+        let raw = |c: &Counts| (c.rows, c.null, c.excluded, c.negative, c.zero);
         match counts.iter().zip(&groups.counts).position(|(now, then)| raw(now) != raw(then)) {
             Some(id) => Err(Error::changed(self.schema.show(&groups.keys[id]))),
             None => Ok(workers),
@@ -258,7 +263,9 @@ impl Ingest {
             if owners.is_null(row) {
                 return Err(owners::null_owner(origin, part.first_row + row as u64 + 1, &self.files));
             }
-            let holder = self.population.holder(owners.value(row));
+            let owner = owners.value(row);
+            // Entities come after contracts were looked through.
+            let holder = if self.looks_through { owner } else { self.population.holder(owner) };
             each(row, groups.ranks[number as usize], holder)
         })
     }
@@ -301,7 +308,7 @@ impl Ingest {
         by_owner: &ByOwner<'_>,
         bounds: Bounds,
         context: &Context<'_>,
-        mut each: impl FnMut(&[Vec<Holding>]) -> Result<()>,
+        mut each: impl FnMut(&[Merged]) -> Result<()>,
     ) -> Result<Vec<Excessive>> {
         let mut excessive = vec![];
         for lot in lots(by_owner, bounds) {
@@ -313,18 +320,15 @@ impl Ingest {
                 let merge = || by_owner.merge(partition);
                 context.recorder.time(Stage::Merge, format!("owners {partition}"), 0, bytes, merge)
             };
-            let merged: Vec<Merged> = lot.into_par_iter().map(merge).collect::<Result<_>>()?;
-            let holdings = merged.into_iter().map(|merged| {
-                excessive.extend(merged.excessive);
-                merged.holdings
-            });
-            each(&holdings.collect::<Vec<_>>())?;
+            let mut merged: Vec<Merged> = lot.into_par_iter().map(merge).collect::<Result<_>>()?;
+            merged.iter_mut().for_each(|merged| excessive.append(&mut merged.excessive));
+            each(&merged)?;
         }
         Ok(excessive)
     }
 
     /// The first row, in the order of files and rows, with which one of these owners holds too much.
-    fn excess(
+    pub(super) fn excess(
         &self,
         excessive: Vec<Excessive>,
         counted: &Counted,
@@ -449,8 +453,9 @@ fn atomics(groups: &Groups) -> Vec<AtomicU64> {
 }
 
 /// What is kept of a group's holders.
-pub(super) fn of_holdings<R: Record>(merged: &[Vec<Holding>], group: usize) -> Vec<R> {
-    let own = merged.iter().flatten().filter(|held| held.group as usize == group && !held.amount.is_zero());
+pub(super) fn of_holdings<R: Record>(merged: &[Merged], group: usize) -> Vec<R> {
+    let all = merged.iter().flat_map(|merged| &merged.holdings);
+    let own = all.filter(|held| held.group as usize == group && !held.amount.is_zero());
     own.map(|held| sample::record(Exact::Wide(held.amount))).collect()
 }
 

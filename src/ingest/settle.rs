@@ -12,7 +12,7 @@ use super::{Context, Counted, Ingest};
 use crate::engine::{Measured, Settling};
 use crate::error::{Error, Result};
 use crate::groups::chunk::Task;
-use crate::groups::owners::Holding;
+use crate::groups::owners::{Holding, Merged};
 use crate::groups::route::{Amount, Partitions, Record, Routed, Router, amount};
 use crate::groups::sample;
 use crate::groups::worker::{Distinct, Workers};
@@ -47,10 +47,12 @@ impl Ingest {
         let counts = |group: u32, amount: U256| key::of(amount).0 >= least[group as usize];
         let is_wanted = |&number: &u32| wanted[groups.ranks[number as usize] as usize];
         let has_wanted = |groups: &Distinct| groups.as_ref().is_none_or(|ids| ids.iter().any(is_wanted));
+        // Who is looked through may be of any group.
+        let all = options.look_through.is_some();
         let again: Vec<Task> = tasks
             .iter()
             .zip(&groups.of_task)
-            .filter(|(_, ids)| has_wanted(ids))
+            .filter(|(_, ids)| all || has_wanted(ids))
             .map(|(task, _)| *task)
             .collect();
         let holders: Vec<u64> =
@@ -64,21 +66,43 @@ impl Ingest {
         let workers = Workers::default();
         let owners = if options.owners == Owners::Merge { Owners::Merge } else { Owners::Trust };
         let pass = Pass { tasks: &again, registry, workers: &workers, owners, sampler: None };
+        // Of those who are left: who is cut off does not come.
+        let left = |group: usize, sample: Vec<Amount>| -> Vec<Amount> {
+            sample.into_iter().filter(|&record| counts(group as u32, amount(record))).collect()
+        };
         let routed = if owners == Owners::Merge {
             let by_owner = self.owner_router(bounds, &spill);
             self.visit(&pass, Stage::Ties, options, context, |origin, part, amounts, _| {
                 same_groups(registry, groups)?;
-                let wanted = |group: u32| wanted[group as usize];
+                let wanted = |group: u32| all || wanted[group as usize];
                 self.send_owners(&by_owner, groups, wanted, origin, part, amounts)
             })?;
+            let by_owner = by_owner.finish()?;
             let mut router = None;
-            let excessive = self.each_merged(&by_owner.finish()?, bounds, context, |merged| {
-                let router = router.get_or_insert_with(|| partitions(&|group| of_holdings(merged, group)));
-                merged.par_iter().try_for_each(|holdings: &Vec<Holding>| {
+            if all {
+                let looked = self.looked_through(&by_owner, counted, bounds, options, context)?;
+                let router = partitions(&|group| left(group, looked.sample(group)));
+                looked.holders.par_iter().enumerate().filter(|(group, _)| wanted[*group]).try_for_each(
+                    |(group, holders)| {
+                        router.with(|buffers| {
+                            let group = group as u32;
+                            let mut held = holders.iter().filter(|held| counts(group, held.0));
+                            held.try_for_each(|held| router.send(buffers, group, Amount::of(held.0, 0)))
+                        })
+                    },
+                )?;
+                let routed = router.finish()?;
+                self.decide(&routed, counted, totals, open, context)?;
+                return Ok(spill.bytes());
+            }
+            let excessive = self.each_merged(&by_owner, bounds, context, |merged| {
+                let router = router
+                    .get_or_insert_with(|| partitions(&|group| left(group, of_holdings(merged, group))));
+                merged.par_iter().try_for_each(|merged: &Merged| {
                     router.with(|buffers| {
                         let held =
                             |held: &&Holding| !held.amount.is_zero() && counts(held.group, held.amount);
-                        let mut held = holdings.iter().filter(held);
+                        let mut held = merged.holdings.iter().filter(held);
                         held.try_for_each(|held| router.send(buffers, held.group, Amount::of(held.amount, 0)))
                     })
                 })
@@ -88,7 +112,7 @@ impl Ingest {
             }
             router.unwrap_or_else(|| partitions(&|_| vec![])).finish()?
         } else {
-            let router = partitions(&|group| counted.sample(group));
+            let router = partitions(&|group| left(group, counted.sample(group)));
             self.visit(&pass, Stage::Ties, options, context, |origin, part, amounts, _| {
                 same_groups(registry, groups)?;
                 router.with(|buffers| {

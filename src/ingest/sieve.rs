@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use super::Counted;
 use super::bounded::Spilled;
-use crate::error::Result;
+use super::{Context, Counted};
+use crate::error::{Error, Result};
 use crate::groups::Exact;
 use crate::groups::cuts::{Cuts, add, kept};
 use crate::groups::route::{Amount, Held, Partitions, Record, Routed, Router, amount};
@@ -16,6 +16,7 @@ use crate::memory::Bounds;
 use crate::numbers::key::{self, Key};
 use crate::numbers::wide::U320;
 use crate::options::Options;
+use crate::record::Stage;
 use crate::spill::Spill;
 
 /// What holders are sent through.
@@ -53,6 +54,10 @@ impl<'s> Sieve<'s> {
         sample: impl Fn(usize) -> Vec<Amount>,
     ) -> Self {
         let holders = counted.holders();
+        let sample = |group: usize| -> Vec<Amount> {
+            let keeps = |record: &Amount| cuts.keeps(group as u32, Exact::Wide(amount(*record)));
+            sample(group).into_iter().filter(keeps).collect()
+        };
         let keys_of = |group: usize| -> Vec<Key> {
             sample(group).into_iter().map(|record| key::of(amount(record)).0).collect()
         };
@@ -63,8 +68,8 @@ impl<'s> Sieve<'s> {
             let of_held = |group: usize| -> Vec<Held> {
                 sample(group).into_iter().map(|record| Held::of(amount(record), 0)).collect()
             };
-            // A record is five times as long as a key, and is sorted where it lies.
-            let partitions = Partitions::new(&holders, bounds.keys / 5, of_held);
+            // A record is five times as long as a key, and gets its group beside it.
+            let partitions = Partitions::new(&holders, bounds.keys / 6, of_held);
             Way::Ranks(Router::new(partitions, spill, bounds.buffers))
         } else {
             let partitions = Partitions::new(&holders, bounds.keys, keys_of);
@@ -84,7 +89,9 @@ impl<'s> Sieve<'s> {
                         add(&mut cut, group, 1, U320::from(amount.wide()));
                         return Ok(());
                     }
-                    self.entities[group as usize].fetch_add(is_entity.into(), Ordering::Relaxed);
+                    if is_entity {
+                        self.entities[group as usize].fetch_add(1, Ordering::Relaxed);
+                    }
                     router.send(buffers, group, left.key(group, amount, whole))
                 })
             })?,
@@ -94,11 +101,9 @@ impl<'s> Sieve<'s> {
                         add(&mut cut, group, 1, U320::from(amount.wide()));
                         return Ok(());
                     }
-                    if !whole {
-                        left.cut(group);
-                    }
                     let [a, b, c, d] = Amount::of(amount.wide(), 0);
-                    router.send(buffers, group, [a, b, c, d, is_entity.into()])
+                    let flags = u64::from(is_entity) << 1 | u64::from(whole);
+                    router.send(buffers, group, [a, b, c, d, flags])
                 })
             })?,
         }
@@ -116,6 +121,7 @@ impl<'s> Sieve<'s> {
         bounds: Bounds,
         spill: &'s Spill,
         options: &Options,
+        context: &Context<'_>,
     ) -> Result<Spilled<'s>> {
         let Self { cuts, way, entities, samples } = self;
         let router = match way {
@@ -138,7 +144,12 @@ impl<'s> Sieve<'s> {
                 };
                 let keys = Router::new(Partitions::new(&most, bounds.keys, sample), spill, bounds.buffers);
                 for at in (0..routed.partitions.len()).rev() {
-                    keep_largest(&routed, at, &mut most, &cuts, &entities, &workers, &keys)?;
+                    if (context.interrupted)() {
+                        return Err(Error::Interrupted);
+                    }
+                    let (task, n) = (format!("ranks {at}"), routed.records(at) as u64);
+                    let keep = || keep_largest(&routed, at, &mut most, &cuts, &entities, &workers, &keys);
+                    context.recorder.time(Stage::Merge, task, n, n * 44, keep)?;
                 }
                 keys
             }
@@ -208,13 +219,14 @@ fn keep_largest(
             let sum = others.iter().fold(U320::ZERO, |sum, held| sum + U320::from(exact(held)));
             cuts.cut(HashMap::from([(group, (others.len() as u64, sum))]));
         }
-        let are_entities = largest.iter().map(|(_, record)| record[4]).sum();
+        let are_entities = largest.iter().map(|(_, record)| record[4] >> 1).sum();
         entities[group as usize].fetch_add(are_entities, Ordering::Relaxed);
         largest.par_chunks(LOT).try_for_each(|lot| {
             workers.with(0, |Worker { left, .. }| {
                 keys.with(|buffers| {
                     lot.iter().try_for_each(|held| {
-                        keys.send(buffers, group, left.key(group, Exact::Wide(exact(held)), true))
+                        let whole = held.1[4] & 1 == 1;
+                        keys.send(buffers, group, left.key(group, Exact::Wide(exact(held)), whole))
                     })
                 })
             })

@@ -26,7 +26,8 @@ const SNAPSHOT: &[&str] = &[
 const CHAIN: &[&str] = &["chain_id", "chain", "network"];
 const ASSET: &[&str] =
     &["erc20", "token_address", "contract_address", "token", "asset", "campaign", "pool", "vault", "market"];
-const OWNER: &[&str] =
+/// Names of columns that hold owners.
+pub const OWNER: &[&str] =
     &["address", "holder", "owner", "account", "wallet", "provider", "user", "voter", "identity"];
 const AMOUNT: &[&str] = &[
     "balance",
@@ -69,6 +70,11 @@ const NO_AMOUNT: &[&str] = &[
     "u32",
     "u64",
 ];
+
+/// Whether a column of this name holds assets.
+pub fn is_asset(name: &str) -> bool {
+    ASSET.iter().any(|asset| asset.eq_ignore_ascii_case(name))
+}
 
 /// Where a group column's values come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +134,8 @@ pub struct Roles {
     pub encoding: Encoding,
     /// The owner's column, where one is found.
     pub owner: Option<usize>,
+    /// The column of prices, where one is asked for.
+    pub price: Option<usize>,
     /// An exact amount column that was passed over for a double.
     pub exact_instead: Option<String>,
 }
@@ -170,6 +178,9 @@ pub fn find(source: &Source, schema: &Schema, options: &Options) -> Found {
         None => Ok(OWNER.iter().find_map(|name| finder.like(name))),
     };
     let owner = owner.and_then(|owner| match owner {
+        None if options.entities || options.look_through.is_some() => Err(finder.error(
+            "no owner column is recognised, which --entities and --look-through need; name it with --owner",
+        )),
         None if options.owners != Owners::Trust => {
             Err(finder.error("no owner column is recognised; name it with --owner, or use --owners trust"))
         }
@@ -187,10 +198,11 @@ pub fn find(source: &Source, schema: &Schema, options: &Options) -> Found {
 pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Roles> {
     let found = find(source, schema, options);
     let (keys, owner, (amount, encoding)) = (found.keys?, found.owner?, found.amount?);
+    let price = options.price().map(|name| Finder { source, schema }.named(name, "--price")).transpose()?;
     let exact = found.amounts.iter().find(|&&(_, other)| other < Encoding::Double);
     let exact_instead = exact.filter(|_| encoding == Encoding::Double);
     let exact_instead = exact_instead.map(|&(column, _)| schema.field(column).name().clone());
-    Ok(Roles { keys, amount, encoding, owner, exact_instead })
+    Ok(Roles { keys, amount, encoding, owner, price, exact_instead })
 }
 
 struct Finder<'a> {

@@ -28,6 +28,7 @@ const SIDE_BY_SIDE: usize = 3;
 const HEADLINE: &[&str] = &[
     "n_holders",
     "excluded_share",
+    "looked_through_share",
     "below_share",
     "total_f64",
     "gini",
@@ -139,7 +140,9 @@ impl View {
         let chosen = (fixed..self.batch.num_columns()).filter(|&i| asked(i) && self.name(i) != "lorenz");
         let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
         let telling = telling.filter(|&i| !is_zero(self.batch.column(i), self.name(i)));
-        let first = |i: &usize| ["n_holders", "excluded_share", "below_share"].contains(&self.name(*i));
+        let first = |i: &usize| {
+            ["n_holders", "excluded_share", "looked_through_share", "below_share"].contains(&self.name(*i))
+        };
         let (first, rest): (Vec<usize>, Vec<usize>) = telling.partition(first);
         (0..self.keys).chain(first).chain(chosen).chain(rest).collect()
     }
@@ -207,7 +210,7 @@ pub(crate) fn lines(table: &Table) -> Vec<String> {
 
 /// Counts that are zero for every group say nothing, but for the holders; nor does the share of nobody.
 fn is_zero(column: &ArrayRef, name: &str) -> bool {
-    if ["excluded_share", "below_share"].contains(&name) {
+    if ["excluded_share", "looked_through_share", "below_share"].contains(&name) {
         return column.as_primitive::<Float64Type>().values().iter().all(|&share| share == 0.0);
     }
     let counts = column.as_primitive_opt::<UInt64Type>();

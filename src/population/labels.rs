@@ -1,5 +1,6 @@
 //! What is known of addresses: whose they are, what they are called, what they are.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hashbrown::HashMap;
@@ -8,6 +9,7 @@ use super::list::{column, many, no_column, of_column, table, texts, truths};
 use super::{Owner, entity};
 use crate::columns::owner;
 use crate::error::{Error, Result, nearest};
+use crate::input::roles::OWNER;
 
 /// One address.
 #[derive(Debug, Default)]
@@ -35,8 +37,7 @@ pub struct Labels {
 const ENTITY: [&str; 1] = ["entity"];
 const NAME: [&str; 2] = ["name", "nametag"];
 const LABELS: [&str; 2] = ["labels", "label"];
-const CONTRACT: [&str; 2] = ["is_contract", "contract"];
-const ADDRESS: [&str; 4] = ["address", "owner", "holder", "account"];
+const CONTRACT: [&str; 1] = ["is_contract"];
 
 impl Labels {
     /// Reads files, the first of which wins where they differ.
@@ -53,9 +54,10 @@ impl Labels {
             let problem = "labels are read from .parquet or .csv".into();
             return Err(Error::Schema { file: path.display().to_string(), problem });
         };
+        let mut before = 0;
         for batch in batches {
-            let addresses = column(&batch, &ADDRESS).ok_or_else(|| no_column(path, &ADDRESS, &batch))?;
-            let find = |names: &[&str]| column(&batch, names);
+            let addresses = column(&batch, OWNER).ok_or_else(|| no_column(path, OWNER, &batch))?.1;
+            let find = |names: &[&str]| column(&batch, names).map(|(_, column)| column);
             let (entities, names) = (find(&ENTITY), find(&NAME));
             let (labels, contracts) = (find(&LABELS), find(&CONTRACT));
             if entities.is_none() && names.is_none() && labels.is_none() && contracts.is_none() {
@@ -67,7 +69,9 @@ impl Labels {
             let mut entities = entities.map_or(Ok(vec![None; rows]), |column| texts(&column))?;
             let mut names = names.map_or(Ok(vec![None; rows]), |column| texts(&column))?;
             let mut labels = labels.map_or(Ok(vec![vec![]; rows]), |column| many(&column))?;
-            let contracts = contracts.map_or(Ok(vec![None; rows]), |column| truths(path, &column))?;
+            let contracts = contracts
+                .map_or(Ok(vec![None; rows]), |column| truths(path, CONTRACT[0], &column, before))?;
+            before += rows;
             for (row, address) in of_column(&addresses)?.into_iter().enumerate() {
                 let Some(address) = address else { continue };
                 let label = Label {
@@ -161,8 +165,10 @@ impl Labels {
         let wanted = wanted.to_lowercase();
         let owners = self.owners(|label| label.labels.contains(&wanted));
         if owners.is_empty() {
-            let all = self.of.values().flat_map(|label| &label.labels).map(String::as_str);
-            let like = nearest(&wanted, all).map(|like| format!("; did you mean label:{like}?"));
+            // In an order of its own, so that the advice is the same every time.
+            let all: BTreeSet<&str> =
+                self.of.values().flat_map(|label| &label.labels).map(String::as_str).collect();
+            let like = nearest(&wanted, all.into_iter()).map(|like| format!("; did you mean label:{like}?"));
             let like = like.unwrap_or_default();
             return Err(Error::Usage(format!("{shown}: no owner has it in {}{like}", self.shown())));
         }

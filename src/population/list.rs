@@ -11,22 +11,23 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::Owner;
 use crate::columns::owner;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::input::Source;
 use crate::input::file::InputFile;
-
-/// Names of the columns that hold owners.
-pub const OWNER: [&str; 5] = ["address", "owner", "holder", "account", "name"];
+use crate::input::roles::OWNER;
 
 /// The owners of a list.
 pub fn read(path: &Path) -> Result<Vec<Owner>> {
     let Some(batches) = table(path)? else { return lines(path) };
+    let names: Vec<&str> = OWNER.iter().copied().chain(["name"]).collect();
+    let is_parquet = !extension(path).eq("csv");
     let mut owners = Vec::new();
     for batch in batches {
-        let column = match column(&batch, &OWNER) {
-            Some(column) => column,
-            None if batch.num_columns() == 1 => batch.column(0).clone(),
-            None => return Err(no_column(path, &OWNER, &batch)),
+        let column = match column(&batch, &names) {
+            Some((_, column)) => column,
+            // The first line of a CSV might be an owner.
+            None if batch.num_columns() == 1 && is_parquet => batch.column(0).clone(),
+            None => return Err(no_column(path, &names, &batch)),
         };
         owners.extend(of_column(&column)?.into_iter().flatten());
     }
@@ -49,17 +50,47 @@ pub fn of_column(column: &ArrayRef) -> Result<Vec<Option<Owner>>> {
 fn lines(path: &Path) -> Result<Vec<Owner>> {
     let text = fs::read_to_string(path)
         .map_err(|e| Error::io("read the list of owners (or give burn, contracts, label:NAME)", path, e))?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(canonical(&lines.collect::<Vec<_>>()))
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut owners = Vec::new();
+    for (row, line) in text.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if line.contains([',', '\t', ';']) || line.contains(" #") {
+            let shown: String = line.chars().take(60).collect();
+            return Err(bad(
+                path,
+                "",
+                row,
+                format!("`{shown}` is more than an owner"),
+                "write an owner a line",
+            ));
+        }
+        owners.push(line);
+    }
+    Ok(canonical(&owners))
 }
 
-/// The batches of a Parquet or CSV file; none where it is neither by its name.
+/// The error of a cell of a list.
+fn bad(path: &Path, column: &str, row: usize, problem: String, remedy: &str) -> Error {
+    let place = Place { file: path.display().to_string(), column: column.to_owned(), row: row as u64 + 1 };
+    Error::Cell { place, problem, remedy: remedy.into() }
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+/// The batches of a Parquet or CSV file, one at least; none where it is plain text by its name.
 pub fn table(path: &Path) -> Result<Option<Vec<RecordBatch>>> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    match &extension[..] {
+    match &extension(path)[..] {
         "parquet" | "parq" | "pq" => parquet(path).map(Some),
         "csv" => csv(path).map(Some),
-        _ => Ok(None),
+        "" | "txt" | "list" => Ok(None),
+        other => Err(Error::Schema {
+            file: path.display().to_string(),
+            problem: format!("lists are read from .parquet, .csv or .txt, not from .{other}"),
+        }),
     }
 }
 
@@ -71,6 +102,9 @@ fn parquet(path: &Path) -> Result<Vec<RecordBatch>> {
         for batch in file.read(row_group, &roots)? {
             batches.push(batch?);
         }
+    }
+    if batches.is_empty() {
+        batches.push(RecordBatch::new_empty(file.schema().clone()));
     }
     Ok(batches)
 }
@@ -86,16 +120,26 @@ fn csv(path: &Path) -> Result<Vec<RecordBatch>> {
     let (found, _) = format.infer_schema(open()?, Some(0)).map_err(failed)?;
     let fields = found.fields().iter().map(|field| Field::new(field.name().trim(), DataType::Utf8, true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let reader = ReaderBuilder::new(schema).with_format(format).build(open()?).map_err(failed)?;
-    reader.map(|batch| batch.map_err(failed)).collect()
+    let reader = ReaderBuilder::new(schema.clone()).with_format(format).build(open()?).map_err(failed)?;
+    let mut batches = vec![RecordBatch::new_empty(schema.clone())];
+    for batch in reader {
+        let batch = batch.map_err(failed)?;
+        let trimmed = batch.columns().iter().map(|column| {
+            let cells = column.as_string::<i32>().iter().map(|cell| cell.map(str::trim));
+            Arc::new(cells.collect::<StringArray>()) as ArrayRef
+        });
+        batches.push(RecordBatch::try_new(schema.clone(), trimmed.collect()).map_err(failed)?);
+    }
+    Ok(batches)
 }
 
-/// The first column with one of these names, whatever its case.
-pub fn column(batch: &RecordBatch, names: &[&str]) -> Option<ArrayRef> {
+/// The first column with one of these names, whatever its case, and its name.
+pub fn column(batch: &RecordBatch, names: &[&str]) -> Option<(String, ArrayRef)> {
     let named = |name: &&str| {
         batch.schema_ref().fields().iter().position(|field| field.name().eq_ignore_ascii_case(name))
     };
-    names.iter().find_map(named).map(|column| batch.column(column).clone())
+    let found = names.iter().find_map(named)?;
+    Some((batch.schema_ref().field(found).name().clone(), batch.column(found).clone()))
 }
 
 /// The error of a file without such a column.
@@ -132,20 +176,20 @@ pub fn many(column: &ArrayRef) -> Result<Vec<Vec<String>>> {
     Ok(texts(column)?.into_iter().map(|text| text.map(split).unwrap_or_default()).collect())
 }
 
-/// Whether each row says yes.
-pub fn truths(path: &Path, column: &ArrayRef) -> Result<Vec<Option<bool>>> {
+/// Whether each row says yes; so many rows of the file come before.
+pub fn truths(path: &Path, name: &str, column: &ArrayRef, before: usize) -> Result<Vec<Option<bool>>> {
     if let Some(truths) = column.as_boolean_opt() {
         return Ok(truths.iter().collect());
     }
     let truth = |(row, text): (usize, Option<String>)| match text.as_deref().map(str::to_lowercase).as_deref()
     {
         None => Ok(None),
-        Some("true" | "t" | "yes" | "1") => Ok(Some(true)),
-        Some("false" | "f" | "no" | "0") => Ok(Some(false)),
-        Some(other) => Err(Error::Schema {
-            file: path.display().to_string(),
-            problem: format!("row {}: `{other}` is neither true nor false", row + 1),
-        }),
+        Some("true" | "t" | "yes" | "1" | "1.0") => Ok(Some(true)),
+        Some("false" | "f" | "no" | "0" | "0.0") => Ok(Some(false)),
+        Some(other) => {
+            let problem = format!("`{other}` is neither true nor false");
+            Err(bad(path, name, before + row, problem, "write true or false, or nothing"))
+        }
     };
     texts(column)?.into_iter().enumerate().map(truth).collect()
 }

@@ -149,7 +149,7 @@ pub const FIXED: &[Fixed] = &[
             range: "0 to 1",
             ..doc(
                 "Share of excluded owners",
-                "E / (E + A)",
+                "E / (E + B + A)",
                 "",
                 "What excluded owners hold of all that the group has; 0 where nobody is excluded.",
             )
@@ -168,6 +168,31 @@ pub const FIXED: &[Fixed] = &[
             )
         },
         array: |rows, _| Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.below_share))),
+    },
+    Fixed {
+        name: "looked_through_share",
+        doc: Doc {
+            range: "0 to 1",
+            ..doc(
+                "Share of contracts looked through",
+                "",
+                "",
+                "What contracts held that was passed on to the holders of their own tokens (--look-through); 0 without.",
+            )
+        },
+        array: |rows, _| {
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.looked_through_share)))
+        },
+    },
+    Fixed {
+        name: "n_looked_through",
+        doc: doc(
+            "Contracts looked through",
+            "",
+            "owners",
+            "Owners whose balances were passed on; with them n_rows is no sum of the other counts.",
+        ),
+        array: |rows, _| counts(rows, |c| c.looked_through),
     },
     Fixed {
         name: "n_entities",

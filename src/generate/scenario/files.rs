@@ -116,6 +116,33 @@ pub(super) fn labels(cast: &Cast) -> Result<Table> {
     )
 }
 
+/// A governance token of which a pool and a vault hold most, the pool's shares, of which the vault holds half, and
+/// the vault's shares: who really holds the token is only seen through both.
+pub(super) fn shares() -> Result<Table> {
+    let address = |begins: &str| format!("0x{begins:0<40}");
+    let [token, pool, vault] = ["600d", "9001", "7a17"].map(address);
+    let [ann, bob, cid] = ["a1", "b2", "c3"].map(address);
+    let rows = [
+        (&token, &pool, 600_000u64),
+        (&token, &vault, 300_000),
+        (&token, &ann, 100_000),
+        (&pool, &vault, 50_000),
+        (&pool, &ann, 25_000),
+        (&pool, &bob, 25_000),
+        (&vault, &bob, 9_000),
+        (&vault, &cid, 1_000),
+    ];
+    Table::new(
+        "lp/shares.parquet".into(),
+        vec![
+            ("date", constant(super::WEEKS[11], rows.len())),
+            ("token", text(rows.iter().map(|row| row.0))),
+            ("address", text(rows.iter().map(|row| row.1))),
+            ("balance", Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.2)))),
+        ],
+    )
+}
+
 /// One cohort an address, the community included.
 pub(super) fn cohorts(cast: &Cast) -> Result<Table> {
     let mut cohorts: BTreeMap<Address, &str> =
