@@ -1,9 +1,12 @@
 //! Holders on their way to partitions: past the cuts, and by rank where only the largest count.
 
+use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
+use ruint::aliases::U256;
 
 use super::bounded::Spilled;
 use super::{Context, Counted};
@@ -132,8 +135,7 @@ impl<'s> Sieve<'s> {
                 let mut left: Vec<u64> = vec![0; holders.len()];
                 // What came past the least amount is what partitions hold.
                 present(&routed, &mut left)?;
-                let mut most: Vec<u64> =
-                    left.iter().map(|&n| kept(options.top_holders.as_ref(), n)).collect();
+                let most: Vec<u64> = left.iter().map(|&n| kept(options.top_holders.as_ref(), n)).collect();
                 let sample = |group: usize| {
                     let mut keys = samples.get(&group).cloned().unwrap_or_default();
                     keys.sort_unstable_by(|a, b| b.cmp(a));
@@ -143,13 +145,21 @@ impl<'s> Sieve<'s> {
                     keys
                 };
                 let keys = Router::new(Partitions::new(&most, bounds.keys, sample), spill, bounds.buffers);
+                let mut keeper = Keeper {
+                    most,
+                    cuts: &cuts,
+                    entities: &entities,
+                    workers: &workers,
+                    keys: &keys,
+                    records: vec![],
+                    held: vec![],
+                };
                 for at in (0..routed.partitions.len()).rev() {
                     if (context.interrupted)() {
                         return Err(Error::Interrupted);
                     }
                     let (task, n) = (format!("ranks {at}"), routed.records(at) as u64);
-                    let keep = || keep_largest(&routed, at, &mut most, &cuts, &entities, &workers, &keys);
-                    context.recorder.time(Stage::Merge, task, n, n * 44, keep)?;
+                    context.recorder.time(Stage::Merge, task, n, n * 44, || keeper.keep(&routed, at))?;
                 }
                 keys
             }
@@ -182,60 +192,80 @@ fn present(routed: &Routed<'_, Held>, of_groups: &mut [u64]) -> Result<()> {
     Ok(())
 }
 
-/// Sends the largest holders of a partition on, as many as each group may still have; the others are cut off. Of a
-/// group's ranges the last comes first.
-fn keep_largest(
-    routed: &Routed<'_, Held>,
-    at: usize,
-    most: &mut [u64],
-    cuts: &Cuts,
-    entities: &[AtomicU64],
-    workers: &Workers,
-    keys: &Router<'_, Key>,
-) -> Result<()> {
-    let partition = &routed.partitions[at];
-    let mut held: Vec<(u32, Held)> = Vec::with_capacity(routed.records(at));
-    if partition.is_range {
-        let mut records: Vec<Held> = vec![[0; 5]; routed.records(at)];
-        routed.read_range(at, &mut records)?;
-        let group = partition.groups.start as u32;
-        held.extend(records.into_iter().map(|record| (group, record)));
-    } else {
-        let all = std::sync::Mutex::new(held);
+/// Sends the largest holders on, as many as each group may still have, and cuts off the others.
+struct Keeper<'k> {
+    /// Of each group.
+    most: Vec<u64>,
+    cuts: &'k Cuts,
+    entities: &'k [AtomicU64],
+    workers: &'k Workers,
+    keys: &'k Router<'k, Key>,
+    /// Kept from one partition to the next.
+    records: Vec<Held>,
+    held: Vec<(u32, Held)>,
+}
+
+impl Keeper<'_> {
+    /// One partition. Of a group's ranges the last comes first.
+    fn keep(&mut self, routed: &Routed<'_, Held>, at: usize) -> Result<()> {
+        let partition = &routed.partitions[at];
+        if partition.is_range {
+            let mut records = take(&mut self.records);
+            records.resize(routed.records(at), [0; 5]);
+            routed.read_range(at, &mut records)?;
+            records.par_sort_unstable_by(|a, b| b.cmp(a));
+            self.keep_group(partition.groups.start as u32, &records, |held| *held)?;
+            self.records = records;
+            return Ok(());
+        }
+        let mut held = take(&mut self.held);
+        held.clear();
+        held.reserve(routed.records(at));
+        let all = Mutex::new(held);
         routed.each_block(at, |records, groups| {
             let pairs = groups.iter().copied().zip(records.iter().copied());
-            all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(pairs);
+            all.lock().unwrap_or_else(PoisonError::into_inner).extend(pairs);
         })?;
-        held = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut held = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        held.par_sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
+        for of_group in held.chunk_by(|a, b| a.0 == b.0) {
+            self.keep_group(of_group[0].0, of_group, |held| held.1)?;
+        }
+        self.held = held;
+        Ok(())
     }
-    held.par_sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
-    for of_group in held.chunk_by(|a, b| a.0 == b.0) {
-        let group = of_group[0].0;
-        let rest = &mut most[group as usize];
+
+    /// One group's holders, the largest first.
+    fn keep_group<T: Sync>(
+        &mut self,
+        group: u32,
+        of_group: &[T],
+        held: impl Fn(&T) -> Held + Sync,
+    ) -> Result<()> {
+        let rest = &mut self.most[group as usize];
         let own = of_group.len().min(usize::try_from(*rest).unwrap_or(usize::MAX));
         *rest -= own as u64;
         let (largest, others) = of_group.split_at(own);
         if !others.is_empty() {
-            let sum = others.iter().fold(U320::ZERO, |sum, held| sum + U320::from(exact(held)));
-            cuts.cut(HashMap::from([(group, (others.len() as u64, sum))]));
+            let sum = others.iter().fold(U320::ZERO, |sum, other| sum + U320::from(exact(held(other))));
+            self.cuts.cut(HashMap::from([(group, (others.len() as u64, sum))]));
         }
-        let are_entities = largest.iter().map(|(_, record)| record[4] >> 1).sum();
-        entities[group as usize].fetch_add(are_entities, Ordering::Relaxed);
+        let are_entities = largest.iter().map(|holder| held(holder)[4] >> 1).sum();
+        self.entities[group as usize].fetch_add(are_entities, Ordering::Relaxed);
         largest.par_chunks(LOT).try_for_each(|lot| {
-            workers.with(0, |Worker { left, .. }| {
-                keys.with(|buffers| {
-                    lot.iter().try_for_each(|held| {
-                        let whole = held.1[4] & 1 == 1;
-                        keys.send(buffers, group, left.key(group, Exact::Wide(exact(held)), whole))
+            self.workers.with(0, |Worker { left, .. }| {
+                self.keys.with(|buffers| {
+                    lot.iter().try_for_each(|holder| {
+                        let held = held(holder);
+                        let whole = held[4] & 1 == 1;
+                        self.keys.send(buffers, group, left.key(group, Exact::Wide(exact(held)), whole))
                     })
                 })
             })
-        })?;
+        })
     }
-    Ok(())
 }
 
-fn exact(held: &(u32, Held)) -> ruint::aliases::U256 {
-    let [a, b, c, d, _] = held.1;
+fn exact([a, b, c, d, _]: Held) -> U256 {
     amount([a, b, c, d])
 }

@@ -35,8 +35,9 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
     let schema = Arc::new(results.schema.as_ref().clone().with_metadata(Default::default()));
     let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(failed)?;
     let (mut file, columns) = writer.into_serialized_writer().map_err(failed)?;
-    let mut write = |index: usize, rows: &[RecordBatch]| -> Result<(), ParquetError> {
-        let rows = concat_batches(&schema, rows)?;
+    let mut write = |index: usize, waiting: Vec<RecordBatch>| -> Result<(), ParquetError> {
+        let rows = concat_batches(&schema, &waiting)?;
+        drop(waiting);
         let mut row_group = file.next_row_group()?;
         for chunk in encode(&rows, columns.create_column_writers(index)?)? {
             chunk.append_to_row_group(&mut row_group)?;
@@ -54,13 +55,13 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
             rest = rest.slice(own, rest.num_rows() - own);
             rows += own;
             if rows == ROW_GROUP {
-                write(index, &std::mem::take(&mut waiting)).map_err(failed)?;
+                write(index, std::mem::take(&mut waiting)).map_err(failed)?;
                 (rows, index) = (0, index + 1);
             }
         }
     }
     if rows > 0 {
-        write(index, &waiting).map_err(failed)?;
+        write(index, waiting).map_err(failed)?;
     }
     file.close().map(drop).map_err(failed)
 }
