@@ -342,7 +342,12 @@ impl<'a> Report<'a> {
             0 => "; nothing on disk".to_owned(),
             bytes => format!("; {} written", memory::show(bytes)),
         };
-        let suspicions = self.suspicious.warnings(&self.counted.groups, &self.analyst.ingest.schema);
+        let Analyst { ingest, options, .. } = self.analyst;
+        let mut suspicions = self.suspicious.warnings(&self.counted.groups, &ingest.schema);
+        if options.look_through.is_some() && self.counted.groups.looked_through.is_empty() {
+            let nobody = "--look-through: no owner is an asset of the same snapshot and chain";
+            suspicions.push(nobody.into());
+        }
         let Self { results, fallbacks, ties, .. } = self;
         Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties })
     }

@@ -116,11 +116,11 @@ pub struct InputArgs {
     /// What to do with a negative amount
     #[arg(long, value_name = "HOW", default_value = "error", help_heading = "Population")]
     pub negatives: NegativesArg,
-    /// Leave owners out: burn (addresses without a key), contracts, label:NAME, or a file of owners; may be repeated
-    #[arg(long, value_name = "SPEC", help_heading = "Population")]
+    /// Leave owners out: burn (addresses without a key), contracts, label:NAME, entity:NAME, or a file of owners
+    #[arg(long, value_name = "SPEC,…", value_delimiter = ',', help_heading = "Population")]
     pub exclude: Vec<String>,
-    /// What owners are: Parquet or CSV with address and entity, name, labels or is_contract; may be repeated
-    #[arg(long, value_name = "FILE", help_heading = "Population")]
+    /// What owners are: Parquet or CSV with address and entity, name, labels or is_contract
+    #[arg(long, value_name = "FILE,…", value_delimiter = ',', help_heading = "Population")]
     pub labels: Vec<PathBuf>,
     /// Count the holders of a contract's own token in its place, where the snapshot has them: pools, vaults, wrappers
     #[arg(long, help_heading = "Population")]
@@ -129,7 +129,7 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Population")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     pub look_through_depth: u32,
-    /// Cut off holders of less than this, in the unit as written (in tokens with --decimals of analyze)
+    /// Cut off holders of less than this, in the unit as written (analyze: in tokens with --decimals)
     #[arg(long, value_name = "X", help_heading = "Population")]
     pub min_amount: Option<String>,
     /// Cut off holders of what is worth less than this, by --price of the same unit

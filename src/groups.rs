@@ -9,6 +9,7 @@ use crate::moments::Total;
 use crate::numbers::key::{self, Key};
 use crate::numbers::unit::{Span, Unit, key_of_double, of_double, power_of_ten};
 use crate::numbers::wide::U320;
+use crate::options::{Options, Owners};
 
 pub mod chunk;
 mod codes;
@@ -109,16 +110,19 @@ impl Groups {
 }
 
 /// Puts groups in the order of their keys, so that neither tasks nor their order show, and finds their units. Zeros
-/// are no holders, unless they are kept until owners are known.
+/// are no holders, unless owners are not known yet.
 pub fn unite(
     registry: &Registry,
     workers: &mut Workers,
     of_task: Vec<Distinct>,
     schema: &schema::GroupSchema,
-    keep_zeros: bool,
+    options: &Options,
 ) -> Result<Groups> {
     let (keys, ranks) = registry.ranked();
-    let (counts, spans) = tallied(workers, &ranks, keep_zeros);
+    let (counts, mut spans) = tallied(workers, &ranks, options.owners != Owners::Trust);
+    if options.look_through.is_some() {
+        spans.iter_mut().for_each(Span::refine);
+    }
     let units = spans.iter().enumerate().map(|(id, span)| {
         span.unit().ok_or_else(|| Error::Group {
             group: schema.show(&keys[id]),
@@ -128,7 +132,11 @@ pub fn unite(
         })
     });
     let units = units.collect::<Result<Vec<_>>>()?;
-    let below = |id: &u32| spans[*id as usize].bits.is_some_and(|(low, _)| low < units[*id as usize].log2());
+    let spare = if options.look_through.is_some() { 64 } else { 0 };
+    let below = |id: &u32| {
+        let low = spans[*id as usize].bits.map(|(low, _)| low + spare);
+        low.is_some_and(|low| low < units[*id as usize].log2())
+    };
     let cut = (0..units.len() as u32).filter(below).collect();
     // The widths of sums are made for as many.
     if let Some(id) = counts.iter().position(|counts| counts.holders > 1 << 32) {

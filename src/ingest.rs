@@ -105,7 +105,7 @@ impl Ingest {
         let reading = Reading { decimals, sampler: Some(&sampler), ..reading };
         let (chunks, of_task) = self.read(&tasks, &reading, &workers, &mut slots, context)?;
         let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
-            let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, false)?;
+            let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, options)?;
             let column = scatter(chunks, &groups, workers, &self.files)?;
             Ok::<_, Error>((groups, column))
         })?;
@@ -136,6 +136,7 @@ impl Ingest {
     /// 45 for amounts as they are, and some 70 with owners of 20 bytes.
     pub fn bytes(&self, options: &Options) -> u64 {
         let of_row = match options.owners {
+            _ if self.looks_through => through::OF_HOLDER,
             Owners::Merge | Owners::Check => 80 + self.owner_bytes(),
             Owners::Trust if self.fits_slots() => 26,
             Owners::Trust => 50,

@@ -83,13 +83,11 @@ impl Memory {
     /// The shares of what is left beside so many groups, and bytes of rows that stay.
     pub fn bounds(&self, groups: usize, rows: u64) -> Result<Bounds> {
         let room = self.room(groups).saturating_sub(rows);
-        if room < self.limit / 8 {
-            let remedy = if groups > 0 { "analyze fewer groups at a time" } else { "use fewer threads" };
+        if room < (self.limit / 8).max(LEAST / 8) {
+            let threads = rayon::current_num_threads();
             return Err(Error::Memory(format!(
-                "{groups} groups and {} threads leave too little of {} for rows; allow more with --memory-limit, or \
-                 {remedy}",
-                rayon::current_num_threads(),
-                show(self.limit)
+                "{threads} threads, {groups} groups and lists of owners leave too little memory for rows; allow more with \
+                 --memory-limit, or less of them"
             )));
         }
         Ok(Bounds {

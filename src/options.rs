@@ -56,6 +56,8 @@ pub enum Exclusion {
     Contracts,
     /// Owners that have this label.
     Label(String),
+    /// Owners of this entity.
+    Entity(String),
     /// Those in a file.
     List(PathBuf),
 }
@@ -66,6 +68,7 @@ impl std::fmt::Display for Exclusion {
             Self::Burn => f.write_str("burn"),
             Self::Contracts => f.write_str("contracts"),
             Self::Label(label) => write!(f, "label:{label}"),
+            Self::Entity(name) => write!(f, "entity:{name}"),
             Self::List(path) => write!(f, "{}", path.display()),
         }
     }
@@ -76,9 +79,10 @@ impl From<&str> for Exclusion {
         match text {
             "burn" => Self::Burn,
             "contracts" => Self::Contracts,
-            _ => match text.strip_prefix("label:") {
-                Some(label) => Self::Label(label.trim().to_owned()),
-                None => Self::List(text.into()),
+            _ => match text.split_once(':') {
+                Some(("label", label)) => Self::Label(label.trim().to_owned()),
+                Some(("entity", name)) => Self::Entity(name.trim().to_owned()),
+                _ => Self::List(text.into()),
             },
         }
     }

@@ -67,6 +67,7 @@ impl Population {
                 Exclusion::Burn => list::canonical(&BURN),
                 Exclusion::Contracts => labels.contracts()?,
                 Exclusion::Label(label) => labels.of_label(label)?,
+                Exclusion::Entity(name) => labels.of_entity(name)?,
                 Exclusion::List(path) => list::read(path)?,
             };
             let number = u16::try_from(population.exclusions.len())
@@ -125,7 +126,7 @@ impl Population {
 
     /// Bytes of memory that it takes, about.
     pub fn bytes(&self) -> u64 {
-        128 * self.excluded.len() as u64 + 192 * self.entities.len() as u64
+        240 * self.excluded.len() as u64 + 300 * self.entities.len() as u64
     }
 
     /// What a result says of it: who was left out and who is one, so that results can be compared by what they counted.

@@ -20,9 +20,13 @@ fn address(owner: u8) -> String {
 
 /// The rule as it is written: all contracts at once in each round, floors, then one unit each to the largest fractions,
 /// ties by owner; weights are those of the snapshot.
-fn look_through(assets: &BTreeMap<u8, Holders>, depth: u32) -> BTreeMap<u8, Holders> {
+fn look_through(
+    assets: &BTreeMap<u8, Holders>,
+    snapshot: &BTreeMap<u8, Holders>,
+    depth: u32,
+) -> BTreeMap<u8, Holders> {
     let token = |owner: &[u8]| -> Option<&Holders> {
-        let held = assets.get(&owner[0])?;
+        let held = snapshot.get(&owner[0])?;
         (held.values().sum::<BigUint>() > BigUint::ZERO).then_some(held)
     };
     let mut out = BTreeMap::new();
@@ -112,7 +116,7 @@ proptest! {
                 (asset, holders.map(|(owner, amount)| (owner.clone(), amount.clone())).collect())
             })
             .collect();
-        let after = look_through(&before, depth);
+        let after = look_through(&before, &assets, depth);
         let mut rest = vec![];
         for (&asset, holders) in &after {
             let held = holders.iter().filter(|(owner, amount)| !out.contains(&owner[0]) && **amount > BigUint::ZERO);
@@ -187,6 +191,59 @@ fn a_vault_of_pool_tokens() {
     // After one round the vault still has its half.
     let once = analyze(&Options { look_through: Some(1), ..merged });
     assert_eq!((once.count("n_holders", 0), once.number("looked_through_share", 0)), (Some(4), Some(0.15)));
+}
+
+/// Who is left out has its part of what the vault holds all the same: nobody else gets it.
+#[test]
+fn who_is_left_out_takes_its_part_along() {
+    let folder = Folder::new();
+    let list = folder.path().join("bob.txt");
+    std::fs::write(&list, "bob\n").unwrap();
+    let looked = Options {
+        owners: Owners::Merge,
+        look_through: Some(8),
+        exclude: vec![Exclusion::List(list)],
+        ..options(&protocol(&folder))
+    };
+    let table = analyze(&looked);
+    // 210 of 1,000 are bob's by way of pool and vault.
+    assert_eq!(
+        (table.text("total", 0).as_deref(), table.number("excluded_share", 0)),
+        (Some("790"), Some(0.21))
+    );
+    assert_eq!((table.count("n_excluded", 0), table.count("n_holders", 0)), (Some(1), Some(3)));
+    // A contract that is passed on is in the input, though it is not left out.
+    let list = folder.path().join("vault.txt");
+    std::fs::write(&list, "0xbb\n").unwrap();
+    let warnings = try_analyze(&Options { exclude: vec![Exclusion::List(list)], ..looked }).unwrap().warnings;
+    assert!(!warnings.iter().any(|warning| warning.contains("none of its")), "{warnings:?}");
+}
+
+/// Doubles are shared out finer than they are written.
+#[test]
+fn doubles_are_divided() {
+    let folder = Folder::new();
+    let mut rows = vec![("T", "0xbb".to_owned(), 1000.0), ("T", "alice".to_owned(), 1000.0)];
+    rows.extend((0..200).map(|i| ("0xbb", format!("lp{i}"), 1.0)));
+    let columns = [
+        ("token", texts(&rows.iter().map(|row| row.0).collect::<Vec<_>>())),
+        ("owner", texts(&rows.iter().map(|row| row.1.clone()).collect::<Vec<_>>())),
+        ("balance", crate::support::f64s(&rows.iter().map(|row| row.2).collect::<Vec<_>>())),
+    ];
+    let path = folder.write("d.parquet", &columns);
+    let table = analyze(&Options { owners: Owners::Merge, look_through: Some(8), ..options(&path) });
+    let row = table.find(&[("token", "T")]);
+    assert_eq!((table.count("n_holders", row), table.number("median", row)), (Some(201), Some(5.0)));
+    assert_eq!(
+        (table.text("total", row).as_deref(), table.number("max_share", row)),
+        (Some("2000"), Some(0.5))
+    );
+    let alone = folder.write(
+        "alone.parquet",
+        &[("token", texts(&["T"])), ("owner", texts(&["x"])), ("balance", u64s(&[1]))],
+    );
+    let options = Options { owners: Owners::Merge, look_through: Some(8), ..options(&alone) };
+    assert!(try_analyze(&options).unwrap().warnings[0].contains("no owner is an asset of the same snapshot"));
 }
 
 #[test]

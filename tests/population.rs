@@ -233,6 +233,8 @@ fn cuts_by_value() {
     fails("--price price", 1, &["group token=b: it has no price in `price`"]);
     shell.parquet("v.parquet", columns(f64s(&[0.5, 0.5, -2.0, 2.0, 2.0])));
     fails("--price price", 1, &["v.parquet: column `price`, row 3", "negative"]);
+    shell.parquet("v.parquet", columns(f64s(&[0.5, 0.0, 2.0, 2.0, 2.0])));
+    fails("--price price", 1, &["v.parquet: column `price`, row 2", "the price is 0"]);
 }
 
 #[test]
@@ -365,9 +367,10 @@ fn exclusions_by_kind_and_label() {
     for labels in ["l.parquet", "l.csv"] {
         assert_eq!(holders(&format!("--labels {labels} --exclude label:Cex")), (3, 2, Some(0.3)), "{labels}");
         assert_eq!(holders(&format!("--labels {labels} --exclude contracts")), (4, 1, Some(0.2)), "{labels}");
-        let both = format!("--labels {labels} --exclude contracts --exclude burn --exclude label:bridge");
+        let both = format!("--labels {labels} --exclude contracts,burn --exclude label:bridge");
         assert_eq!(holders(&both), (1, 4, Some(0.9)), "{labels}");
     }
+    assert_eq!(holders("--labels l.csv --exclude entity:EXCHANGE"), (3, 2, Some(0.3)));
     let group = shell.group("h.parquet --labels l.csv --entities");
     assert_eq!([&group["n_holders"], &group["n_merged"], &group["n_entities"]], [4, 1, 1]);
     // It is in the provenance what was left out.
@@ -400,7 +403,11 @@ fn what_is_missing_or_wrong_is_told() {
     fails("--exclude contracts", &["--exclude contracts needs --labels FILE"]);
     fails("--entities", &["--entities needs --labels FILE"]);
     fails("--labels l.parquet --entities", &["--entities", "l.parquet has no column `entity`"]);
-    fails("--labels l.parquet --exclude label:brigde", &["label:brigde", "did you mean label:bridge?"]);
+    fails(
+        "--labels l.parquet --exclude label:brigde",
+        &["label:brigde", "among the 3", "did you mean label:bridge?"],
+    );
+    fails("--labels l.csv --exclude entity:Exchnage", &["entity:Exchnage", "did you mean entity:exchange?"]);
     fails("--labels l.csv --entities --owners check", &["--entities merges owners"]);
     let fails = |line: &str, said: &[&str]| shell.run(&format!("analyze h.parquet {line}")).fails(1, said);
     fails("--exclude nobody.txt", &["nobody.txt", "burn, contracts, label:NAME"]);

@@ -284,8 +284,13 @@ pub fn visit(
             let column = projected(&batch, &roots, price);
             let prices = columns::decode(&column, true).map_err(refuse(file, name, first_row))?;
             if let Some(&row) = prices.negative.first() {
-                let (problem, remedy) = ("the price is negative".into(), "prices are 0 or more".into());
+                let (problem, remedy) = ("the price is negative".into(), "prices are above 0".into());
                 return Err(refuse(file, name, first_row)(BadCell { row: row as usize, problem, remedy }));
+            }
+            let is_null = |row: usize| prices.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+            if let Some(row) = (0..rows).find(|&row| prices.values.is_zero(row) && !is_null(row)) {
+                let (problem, remedy) = ("the price is 0".into(), "write null where it is unknown".into());
+                return Err(refuse(file, name, first_row)(BadCell { row, problem, remedy }));
             }
             known.prices.add(&ids, &prices, |id| id);
         }

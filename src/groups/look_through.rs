@@ -6,6 +6,8 @@
 //! go one each to the largest fractions, ties by the owner's bytes. What contracts still have after the last round stays
 //! with them. Every total is conserved to the unit.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 use rayon::prelude::*;
 use ruint::aliases::U256;
@@ -56,23 +58,22 @@ impl Book {
         self.numbers.get(owner).copied()
     }
 
+    /// What is held of each contract's token: the weights by which its balances are passed on.
+    pub fn weights(&self, contracts: &[HashMap<u32, usize>]) -> HashMap<usize, Weights> {
+        let wanted: BTreeSet<usize> = contracts.iter().flat_map(HashMap::values).copied().collect();
+        let of = |group: usize| (group, Weights::of(&self.groups[group], &self.owners));
+        wanted.into_par_iter().map(of).collect::<Vec<_>>().into_iter().collect()
+    }
+
     /// Passes balances on, in so many rounds at most; `contracts` says of each snapshot which owners are groups of it, and
     /// `snapshots` which snapshot each group is of.
     pub fn look_through(
         &mut self,
         contracts: &[HashMap<u32, usize>],
         snapshots: &[usize],
+        weights: &HashMap<usize, Weights>,
         depth: u32,
     ) -> Result<Vec<Through>, Excess> {
-        // Weights are those of the snapshot, in the order of owners' bytes.
-        let wanted: std::collections::BTreeSet<usize> =
-            contracts.iter().flat_map(HashMap::values).copied().collect();
-        let weights: HashMap<usize, Weights> = wanted
-            .into_par_iter()
-            .map(|group| (group, Weights::of(&self.groups[group], &self.owners)))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect();
         let pass = |(group, holders): (usize, &mut Vec<(u32, U256)>)| {
             let mut through = Through::default();
             let contracts = &contracts[snapshots[group]];
@@ -80,7 +81,7 @@ impl Book {
                 let weights = &weights[contracts.get(&owner)?];
                 (!weights.total.is_zero()).then_some(weights)
             };
-            let mut seen = std::collections::BTreeSet::new();
+            let mut seen = BTreeSet::new();
             let mut balances: HashMap<u32, U256> = holders.drain(..).collect();
             let in_contracts = |balances: &HashMap<u32, U256>| {
                 let held = balances.iter().filter(|(owner, _)| contract(**owner).is_some());
@@ -120,7 +121,7 @@ impl Book {
 
 /// What the holders of a contract's token hold.
 #[derive(Debug)]
-struct Weights {
+pub struct Weights {
     /// By the owners' bytes.
     of: Vec<(u32, U256)>,
     total: U320,

@@ -55,8 +55,7 @@ impl Ingest {
         let pass =
             Pass { tasks: &tasks, registry: &registry, workers: &workers, owners, sampler: Some(&sampler) };
         let of_task = self.visit(&pass, Stage::Count, options, context, |_, _, _, _| Ok(()))?;
-        let keep_zeros = options.owners != Owners::Trust;
-        let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, keep_zeros)?;
+        let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, options)?;
         Ok(Counted { groups, tasks, registry, samples: sampler.samples() })
     }
 

@@ -69,6 +69,13 @@ impl Span {
         };
     }
 
+    /// Makes room for shares of doubles: a unit 2^64 times smaller, as far as 256 bits go.
+    pub fn refine(&mut self) {
+        if let Some((low, _)) = &mut self.bits {
+            *low -= 64;
+        }
+    }
+
     /// The group's unit; `None` where doubles and exact amounts are mixed, for they share none.
     pub fn unit(&self) -> Option<Unit> {
         match (self.decimals, self.bits) {

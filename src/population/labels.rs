@@ -164,13 +164,39 @@ impl Labels {
         self.needed(1, "labels", &shown)?;
         let wanted = wanted.to_lowercase();
         let owners = self.owners(|label| label.labels.contains(&wanted));
+        let all = self.of.values().flat_map(|label| &label.labels).cloned().collect();
+        self.found(owners, &shown, "label", &wanted, &all)
+    }
+
+    /// Owners of an entity, whatever its case.
+    pub fn of_entity(&self, wanted: &str) -> Result<Vec<Owner>> {
+        let shown = format!("--exclude entity:{wanted}");
+        self.needed(0, "entity", &shown)?;
+        let wanted = wanted.to_lowercase();
+        let name = |label: &Label| label.entity.as_deref().map(str::to_lowercase);
+        let owners = self.owners(|label| name(label).as_deref() == Some(&wanted));
+        let all = self.of.values().filter_map(name).collect();
+        self.found(owners, &shown, "entity", &wanted, &all)
+    }
+
+    /// Owners that were looked for, or an error that says what there is instead.
+    fn found(
+        &self,
+        owners: Vec<Owner>,
+        shown: &str,
+        kind: &str,
+        wanted: &str,
+        all: &BTreeSet<String>,
+    ) -> Result<Vec<Owner>> {
         if owners.is_empty() {
-            // In an order of its own, so that the advice is the same every time.
-            let all: BTreeSet<&str> =
-                self.of.values().flat_map(|label| &label.labels).map(String::as_str).collect();
-            let like = nearest(&wanted, all.into_iter()).map(|like| format!("; did you mean label:{like}?"));
-            let like = like.unwrap_or_default();
-            return Err(Error::Usage(format!("{shown}: no owner has it in {}{like}", self.shown())));
+            let like = nearest(wanted, all.iter().map(String::as_str));
+            let like = like.map(|like| format!("; did you mean {kind}:{like}?"));
+            let all = all.len();
+            return Err(Error::Usage(format!(
+                "{shown}: no owner has it among the {all} that {} names{}",
+                self.shown(),
+                like.unwrap_or_default()
+            )));
         }
         Ok(owners)
     }

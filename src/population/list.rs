@@ -58,13 +58,8 @@ fn lines(path: &Path) -> Result<Vec<Owner>> {
         }
         if line.contains([',', '\t', ';']) || line.contains(" #") {
             let shown: String = line.chars().take(60).collect();
-            return Err(bad(
-                path,
-                "",
-                row,
-                format!("`{shown}` is more than an owner"),
-                "write an owner a line",
-            ));
+            let problem = format!("row {}: `{shown}` is more than an owner; write an owner a line", row + 1);
+            return Err(Error::Schema { file: path.display().to_string(), problem });
         }
         owners.push(line);
     }

@@ -30,7 +30,7 @@ pub const FIXED: &[Fixed] = &[
             "Rows of the group",
             "n_null + n_excluded + n_negative + n_merged + n_below + n_zero + n_holders",
             "rows",
-            "Every row of the input is counted in exactly one of the summands.",
+            "Every row of the input is counted in exactly one of the summands, unless contracts are looked through.",
         ),
         array: |rows, _| counts(rows, |c| c.rows),
     },
@@ -54,7 +54,12 @@ pub const FIXED: &[Fixed] = &[
     },
     Fixed {
         name: "n_excluded",
-        doc: doc("Rows of excluded owners", "", "rows", "0 where nobody is excluded (--exclude)."),
+        doc: doc(
+            "Rows of excluded owners",
+            "",
+            "rows",
+            "0 where nobody is excluded (--exclude); owners, not rows, with --look-through.",
+        ),
         array: |rows, _| counts(rows, |c| c.excluded),
     },
     Fixed {
@@ -77,8 +82,8 @@ pub const FIXED: &[Fixed] = &[
         doc: doc(
             "Holders below a cut",
             "",
-            "rows",
-            "Cut off by --min-amount or --top-holders; 0 where nothing is.",
+            "holders",
+            "Cut off by --min-amount, --min-value or --top-holders; 0 where nothing is.",
         ),
         array: |rows, _| counts(rows, |c| c.below),
     },
@@ -177,7 +182,7 @@ pub const FIXED: &[Fixed] = &[
                 "Share of contracts looked through",
                 "",
                 "",
-                "What contracts held that was passed on to the holders of their own tokens (--look-through); 0 without.",
+                "What contracts held at first, less what they hold after looking through them (--look-through).",
             )
         },
         array: |rows, _| {
@@ -200,7 +205,7 @@ pub const FIXED: &[Fixed] = &[
             "Entities among the holders",
             "",
             "holders",
-            "Holders that stand for all owners of an entity (--entities); 0 without it.",
+            "Holders that stand for an entity, of one owner or many (--entities); 0 without it.",
         ),
         array: |rows, _| counts(rows, |c| c.entities),
     },
