@@ -51,9 +51,10 @@ pub const OF_KEY: u64 = 16;
 const OF_QUERY: u64 = 500;
 
 impl Memory {
-    /// The limit that was asked for, or three quarters of what the machine has, or its control group where that has less.
+    /// The limit that was asked for, or three quarters of what the machine has, or its control group where that has less;
+    /// what has hardly any is not refused for that.
     pub fn of(limit: Option<u64>) -> Self {
-        Self { limit: limit.unwrap_or_else(|| available() / 4 * 3) }
+        Self { limit: limit.unwrap_or_else(|| (available() / 4 * 3).max(LEAST)) }
     }
 
     /// What is left beside so many bytes.

@@ -1,11 +1,11 @@
-//! Where rows do not fit into memory: they are read once to be counted, and once more to go to partitions on disk.
+//! Where rows do not fit into memory, and where holders are to be known before they have keys: rows are read once to be
+//! counted, and once more to go to partitions.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow::array::Array;
-
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
@@ -21,7 +21,6 @@ use crate::groups::route::{Partitions, Record, Routed, Router};
 use crate::groups::sample::{self, Sampler};
 use crate::groups::worker::{Distinct, Known, Left, Worker, Workers};
 use crate::groups::{self, Counts, Exact, Groups, amount_of, each_amount, each_key, place_error};
-
 use crate::memory::Bounds;
 use crate::moments::{Sums, Total};
 use crate::numbers::key::{self, Key};
