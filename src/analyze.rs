@@ -345,7 +345,7 @@ impl<'a> Report<'a> {
         let Analyst { ingest, options, .. } = self.analyst;
         let mut suspicions = self.suspicious.warnings(&self.counted.groups, &ingest.schema);
         if options.look_through.is_some() && self.counted.groups.looked_through.is_empty() {
-            let nobody = "--look-through: no owner is an asset of the same snapshot and chain";
+            let nobody = "--look-through: no owner is the asset of another group that agrees in all other group columns";
             suspicions.push(nobody.into());
         }
         let Self { results, fallbacks, ties, .. } = self;

@@ -120,9 +120,8 @@ pub fn unite(
 ) -> Result<Groups> {
     let (keys, ranks) = registry.ranked();
     let (counts, mut spans) = tallied(workers, &ranks, options.owners != Owners::Trust);
-    if options.look_through.is_some() {
-        spans.iter_mut().for_each(Span::refine);
-    }
+    let refine = |span: &mut Span| if options.look_through.is_some() { span.refine() } else { 0 };
+    let spare: Vec<i32> = spans.iter_mut().map(refine).collect();
     let units = spans.iter().enumerate().map(|(id, span)| {
         span.unit().ok_or_else(|| Error::Group {
             group: schema.show(&keys[id]),
@@ -132,10 +131,9 @@ pub fn unite(
         })
     });
     let units = units.collect::<Result<Vec<_>>>()?;
-    let spare = if options.look_through.is_some() { 64 } else { 0 };
     let below = |id: &u32| {
-        let low = spans[*id as usize].bits.map(|(low, _)| low + spare);
-        low.is_some_and(|low| low < units[*id as usize].log2())
+        let id = *id as usize;
+        spans[id].bits.is_some_and(|(low, _)| low + spare[id] < units[id].log2())
     };
     let cut = (0..units.len() as u32).filter(below).collect();
     // The widths of sums are made for as many.

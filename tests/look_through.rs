@@ -212,11 +212,40 @@ fn who_is_left_out_takes_its_part_along() {
         (Some("790"), Some(0.21))
     );
     assert_eq!((table.count("n_excluded", 0), table.count("n_holders", 0)), (Some(1), Some(3)));
+    // Ann has some of her own and some by way of the vault, and is one owner.
+    let list = folder.path().join("ann.txt");
+    std::fs::write(&list, "ann\n").unwrap();
+    let table = analyze(&Options { exclude: vec![Exclusion::List(list)], ..looked.clone() });
+    assert_eq!((table.count("n_excluded", 0), table.number("excluded_share", 0)), (Some(1), Some(0.175)));
+    assert_eq!(table.number("looked_through_share", 0), Some(0.3));
     // A contract that is passed on is in the input, though it is not left out.
     let list = folder.path().join("vault.txt");
     std::fs::write(&list, "0xbb\n").unwrap();
     let warnings = try_analyze(&Options { exclude: vec![Exclusion::List(list)], ..looked }).unwrap().warnings;
     assert!(!warnings.iter().any(|warning| warning.contains("none of its")), "{warnings:?}");
+}
+
+/// Who had nothing may have something once contracts are looked through; and a minter's debt is no error where it is
+/// left out.
+#[test]
+fn zeros_and_debts() {
+    let folder = Folder::new();
+    let columns = |amounts: &[&str]| {
+        [
+            ("token", texts(&["0xaa", "0xaa", "0xaa", "0xbb", "0xaa"])),
+            ("owner", texts(&["bob", "0xbb", "cid", "bob", "0x00"])),
+            ("balance", texts(amounts)),
+        ]
+    };
+    let list = folder.path().join("mint.txt");
+    std::fs::write(&list, "0x00\n").unwrap();
+    let exclude = vec![Exclusion::List(list)];
+    let path = folder.write("z.parquet", &columns(&["0", "100", "0", "1", "-1000"]));
+    let looked = Options { owners: Owners::Merge, look_through: Some(8), exclude, ..options(&path) };
+    let table = analyze(&looked);
+    let count = |name: &str| table.count(name, 0).unwrap();
+    assert_eq!([count("n_holders"), count("n_zero"), count("n_excluded"), count("n_negative")], [1, 1, 1, 0]);
+    assert!(try_analyze(&Options { exclude: vec![], ..looked }).is_err(), "a debt of somebody who counts");
 }
 
 /// Doubles are shared out finer than they are written.
@@ -243,7 +272,7 @@ fn doubles_are_divided() {
         &[("token", texts(&["T"])), ("owner", texts(&["x"])), ("balance", u64s(&[1]))],
     );
     let options = Options { owners: Owners::Merge, look_through: Some(8), ..options(&alone) };
-    assert!(try_analyze(&options).unwrap().warnings[0].contains("no owner is an asset of the same snapshot"));
+    assert!(try_analyze(&options).unwrap().warnings[0].contains("no owner is the asset of another group"));
 }
 
 #[test]

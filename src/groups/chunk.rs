@@ -169,12 +169,7 @@ pub struct Reading<'a> {
 impl Reading<'_> {
     /// Whether owners are looked at.
     fn needs_owners(&self) -> bool {
-        self.owners != Owners::Trust || self.excludes()
-    }
-
-    /// Whether rows of owners are left out; where contracts are looked through, holders are left out after that.
-    fn excludes(&self) -> bool {
-        self.population.excludes() && self.options.look_through.is_none()
+        self.owners != Owners::Trust || self.population.excludes()
     }
 }
 
@@ -296,12 +291,16 @@ pub fn visit(
         }
         let owners = owner.map(|column| owner::decode(&projected(&batch, &roots, column))).transpose();
         let owners = owners.map_err(Error::arrow("read the owner column"))?;
-        let excluded = match owners.as_ref().filter(|_| reading.excludes()) {
+        let mut excluded = match owners.as_ref().filter(|_| reading.population.excludes()) {
             Some(owners) => excluded(owners, reading.population),
             None => vec![],
         };
         let column = projected(&batch, &roots, roles.amount);
         let amounts = decode(&column, &excluded, origin, file, first_row, options)?;
+        if options.look_through.is_some() {
+            // Who is left out is so after contracts were looked through; less than nothing weighs nothing there.
+            excluded.retain(|row| amounts.negative.binary_search(row).is_ok());
+        }
         let owners = owners.filter(|_| reading.owners != Owners::Trust);
         let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(0..0), owners };
         let in_slots = in_slots(&part, &amounts);

@@ -65,6 +65,25 @@ impl Book {
         wanted.into_par_iter().map(of).collect::<Vec<_>>().into_iter().collect()
     }
 
+    /// To how many holders a first round passes balances on.
+    pub fn shares(
+        &self,
+        contracts: &[HashMap<u32, usize>],
+        snapshots: &[usize],
+        weights: &HashMap<usize, Weights>,
+    ) -> u64 {
+        let of_group = |(group, holders): (usize, &Vec<(u32, U256)>)| -> u64 {
+            let contracts = &contracts[snapshots[group]];
+            let shares = holders.iter().filter_map(|(owner, amount)| {
+                let holders = weights[contracts.get(owner)?].of.len() as u64;
+                // Nobody gets less than a unit.
+                Some(u64::try_from(*amount).map_or(holders, |units| units.min(holders)))
+            });
+            shares.sum()
+        };
+        self.groups.par_iter().enumerate().map(of_group).sum()
+    }
+
     /// Passes balances on, in so many rounds at most; `contracts` says of each snapshot which owners are groups of it, and
     /// `snapshots` which snapshot each group is of.
     pub fn look_through(
@@ -73,6 +92,7 @@ impl Book {
         snapshots: &[usize],
         weights: &HashMap<usize, Weights>,
         depth: u32,
+        interrupted: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Through>, Excess> {
         let pass = |(group, holders): (usize, &mut Vec<(u32, U256)>)| {
             let mut through = Through::default();
@@ -102,10 +122,15 @@ impl Book {
                     seen.insert(*owner);
                 }
                 for (owner, amount) in passing {
+                    if interrupted() {
+                        return Ok(through);
+                    }
                     let weights = contract(owner).expect("it was one just now");
                     for (&(holder, _), share) in weights.of.iter().zip(weights.shares(amount)) {
-                        let balance = balances.entry(holder).or_default();
-                        *balance = balance.checked_add(share).ok_or((group, holder))?;
+                        if !share.is_zero() {
+                            let balance = balances.entry(holder).or_default();
+                            *balance = balance.checked_add(share).ok_or((group, holder))?;
+                        }
                     }
                 }
             }
@@ -115,7 +140,9 @@ impl Book {
             holders.extend(balances.into_iter().filter(|(_, amount)| !amount.is_zero()));
             Ok(through)
         };
-        self.groups.par_iter_mut().enumerate().map(pass).collect()
+        let passed: Vec<Result<Through, Excess>> = self.groups.par_iter_mut().enumerate().map(pass).collect();
+        // The error told is that of the first group.
+        passed.into_iter().collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
@@ -11,13 +11,13 @@ use super::sieve::Sieve;
 use super::{Context, Counted, Ingest};
 use crate::columns::owner;
 use crate::error::{Error, Result};
+use crate::groups::Exact;
 use crate::groups::cuts::Cuts;
 use crate::groups::look_through::{Book, Through};
 use crate::groups::owners::ByOwner;
 use crate::groups::route::{Amount, Record};
 use crate::groups::schema::convert;
 use crate::groups::worker::{Worker, Workers};
-use crate::groups::{Exact, excluded::Excluded};
 use crate::memory::{self, Bounds};
 use crate::numbers::wide::{U320, ratio};
 use crate::options::Options;
@@ -26,6 +26,9 @@ use crate::spill::Spill;
 
 /// Bytes that a holder takes here: its owner, its balance before and after. Measured on 3·10^6 holders.
 pub(super) const OF_HOLDER: u64 = 340;
+
+/// Bytes of what a contract passes on to one of its holders.
+const OF_SHARE: u64 = 64;
 
 /// Who holds what once contracts are looked through.
 pub(super) struct Looked {
@@ -37,8 +40,10 @@ pub(super) struct Looked {
     totals: Vec<U320>,
     /// Groups of which something was cut off.
     cut: Vec<bool>,
-    /// Of each group: owners before, and those of nothing.
-    owners: Vec<(u64, u64)>,
+    /// Of each group: owners before.
+    owners: Vec<u64>,
+    /// Of each group: owners of nothing, then and now.
+    zeros: Vec<u64>,
     /// Of each group: holders that are left out, and what they hold.
     excluded: Vec<(u64, U320)>,
 }
@@ -74,19 +79,19 @@ impl Ingest {
         }
         let groups = counted.groups.keys.len();
         let (mut book, mut cut) = (Book::new(groups), vec![false; groups]);
-        let mut owners = vec![(0, 0); groups];
+        let (mut owners, mut nothing) = (vec![0; groups], vec![vec![]; groups]);
         let excessive = self.each_merged(by_owner, bounds, context, |merged| {
             for merged in merged {
                 for (i, held) in merged.holdings.iter().enumerate() {
                     let group = held.group as usize;
-                    owners[group].0 += 1;
+                    owners[group] += 1;
                     cut[group] |= !held.whole;
-                    if held.amount.is_zero() {
-                        owners[group].1 += 1;
-                        continue;
-                    }
                     let owner = book.number(merged.owner(i));
-                    book.groups[group].push((owner, held.amount));
+                    if held.amount.is_zero() {
+                        nothing[group].push(owner);
+                    } else {
+                        book.groups[group].push((owner, held.amount));
+                    }
                 }
             }
             Ok(())
@@ -95,13 +100,17 @@ impl Ingest {
             return Err(self.excess(excessive, counted, options, context));
         }
         let (contracts, snapshots) = self.contracts(&book, counted)?;
+        // Who is left out has its part of what a contract holds all the same: nobody else gets it.
         let weights = book.weights(&contracts);
-        let mut excluded = vec![(0, U320::ZERO); groups];
-        // An owner that will be looked through waits until after it. Who is left out still has its part of what a
-        // contract holds: nobody else gets it.
-        self.leave_out(&mut book, &mut excluded, |group, owner| {
-            !contracts[snapshots[group]].contains_key(&owner)
-        });
+        let shares = book.shares(&contracts, &snapshots, &weights);
+        let needed = shares.saturating_mul(OF_SHARE);
+        if needed > bounds.owners {
+            return Err(Error::Memory(format!(
+                "--look-through passes balances on to {shares} holders, about {}; allow more with --memory-limit, or \
+                 analyze fewer assets at a time",
+                memory::show(needed)
+            )));
+        }
         let sum =
             |holders: &Vec<(u32, U256)>| holders.iter().fold(U320::ZERO, |sum, h| sum + U320::from(h.1));
         let totals = book.groups.par_iter().map(sum).collect();
@@ -111,40 +120,58 @@ impl Ingest {
             problem: "what one owner holds by way of contracts is beyond 256 bits".into(),
             remedy: "amounts are at most 2^256 − 1; are they amounts, not ids?".into(),
         };
-        let through =
-            book.look_through(&contracts, &snapshots, &weights, depth).map_err(|(group, _)| beyond(group))?;
-        self.leave_out(&mut book, &mut excluded, |_, _| true);
-        let holders = std::mem::take(&mut book.groups);
-        let holders = holders.into_par_iter().enumerate().map(|(group, holders)| {
-            let mut of_holders: HashMap<&[u8], U256> = HashMap::with_capacity(holders.len());
-            for (number, amount) in holders {
-                let held =
-                    of_holders.entry(self.population.holder(&book.owners[number as usize])).or_default();
-                *held = held.checked_add(amount).ok_or_else(|| beyond(group))?;
-            }
-            Ok(of_holders
-                .into_iter()
-                .map(|(holder, amount)| (amount, population::is_entity(holder)))
-                .collect())
-        });
-        let holders = holders.collect::<Result<_>>()?;
-        Ok(Looked { holders, through, totals, cut, owners, excluded })
+        let interrupted = || (context.interrupted)();
+        let through = book.look_through(&contracts, &snapshots, &weights, depth, &interrupted);
+        if interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let through = through.map_err(|(group, _)| beyond(group))?;
+        let mut excluded = self.leave_out(&mut book);
+        let of_groups = std::mem::take(&mut book.groups);
+        let counted: Vec<Result<_>> = of_groups
+            .into_par_iter()
+            .zip(&nothing)
+            .enumerate()
+            .map(|(group, (holders, nothing))| {
+                let held: HashSet<u32> = holders.iter().map(|held| held.0).collect();
+                // Who had nothing may have something by now.
+                let still = nothing.iter().filter(|owner| !held.contains(*owner));
+                let out = |owner: &&u32| self.population.is_excluded(&book.owners[**owner as usize]);
+                let (out, zeros): (Vec<&u32>, Vec<&u32>) = still.partition(out);
+                let mut of_holders: HashMap<&[u8], U256> = HashMap::with_capacity(holders.len());
+                for (number, amount) in holders {
+                    let holder = self.population.holder(&book.owners[number as usize]);
+                    let own = of_holders.entry(holder).or_default();
+                    *own = own.checked_add(amount).ok_or_else(|| beyond(group))?;
+                }
+                let holders: Vec<(U256, bool)> = of_holders
+                    .into_iter()
+                    .map(|(holder, amount)| (amount, population::is_entity(holder)))
+                    .collect();
+                Ok((holders, zeros.len() as u64, out.len() as u64))
+            })
+            .collect();
+        let (mut holders, mut zeros) = (Vec::with_capacity(groups), Vec::with_capacity(groups));
+        // The error told is that of the first group.
+        for (group, counted) in counted.into_iter().enumerate() {
+            let (of_group, of_nothing, out) = counted?;
+            holders.push(of_group);
+            zeros.push(of_nothing);
+            excluded[group].0 += out;
+        }
+        Ok(Looked { holders, through, totals, cut, owners, zeros, excluded })
     }
 
-    /// Takes out of the book who is left out, as far as `may` says.
-    fn leave_out(
-        &self,
-        book: &mut Book,
-        excluded: &mut [(u64, U320)],
-        may: impl Fn(usize, u32) -> bool + Sync,
-    ) {
+    /// Takes out of the book who is left out: how many of each group, and what they hold.
+    fn leave_out(&self, book: &mut Book) -> Vec<(u64, U320)> {
+        let mut excluded = vec![(0, U320::ZERO); book.groups.len()];
         if !self.population.excludes() {
-            return;
+            return excluded;
         }
         let owners = &book.owners;
-        book.groups.par_iter_mut().zip(excluded).enumerate().for_each(|(group, (holders, (n, sum)))| {
+        book.groups.par_iter_mut().zip(&mut excluded).for_each(|(holders, (n, sum))| {
             holders.retain(|&(owner, amount)| {
-                let out = self.population.is_excluded(&owners[owner as usize]) && may(group, owner);
+                let out = self.population.is_excluded(&owners[owner as usize]);
                 if out {
                     *n += 1;
                     *sum += U320::from(amount);
@@ -152,6 +179,7 @@ impl Ingest {
                 !out
             });
         });
+        excluded
     }
 
     /// Of each snapshot, which owners are groups of it; and which snapshot each group is of.
@@ -215,13 +243,11 @@ impl Ingest {
         let looked = self.looked_through(by_owner, counted, bounds, options, context)?;
         let cuts = Cuts::of(options, &counted.groups, &self.schema)?;
         let groups = &mut counted.groups;
-        groups.excluded = Excluded::default();
         for group in 0..groups.keys.len() {
-            let (counts, (owners, zeros)) = (&mut groups.counts[group], looked.owners[group]);
-            let (n, sum) = looked.excluded[group];
-            counts.merged = counts.holders - owners;
-            counts.zero = zeros;
-            counts.excluded = n;
+            let (counts, (n, sum)) = (&mut groups.counts[group], looked.excluded[group]);
+            counts.merged = counts.holders - looked.owners[group];
+            counts.zero = looked.zeros[group];
+            counts.excluded += n;
             counts.holders = looked.holders[group].len() as u64;
             let Through { contracts, passed } = looked.through[group];
             counts.looked_through = contracts;

@@ -69,11 +69,13 @@ impl Span {
         };
     }
 
-    /// Makes room for shares of doubles: a unit 2^64 times smaller, as far as 256 bits go.
-    pub fn refine(&mut self) {
-        if let Some((low, _)) = &mut self.bits {
-            *low -= 64;
-        }
+    /// Makes room for shares of doubles: a unit up to 2^64 times smaller, as far as 256 bits go and 32 of them are left for
+    /// sums; tells how many bits it is.
+    pub fn refine(&mut self) -> i32 {
+        let Some((low, high)) = &mut self.bits else { return 0 };
+        let spare = (223 - (*high - *low)).clamp(0, 64);
+        *low -= spare;
+        spare
     }
 
     /// The group's unit; `None` where doubles and exact amounts are mixed, for they share none.
@@ -200,6 +202,16 @@ mod tests {
         assert_eq!(Unit::Binary(-1).plain(&n(3), 0), "1.5");
         assert_eq!(Unit::Binary(4).plain(&n(3), 1), "4.8");
         assert_eq!(Unit::Binary(-3).plain(&n(1), 2), "0.00125");
+    }
+
+    #[test]
+    fn doubles_are_refined_as_far_as_sums_have_room() {
+        for (bits, spare) in [((0, 10), 64), ((-100, 100), 23), ((-130, 100), 0), ((-300, 100), 0)] {
+            let mut span = Span { decimals: None, bits: Some(bits) };
+            assert_eq!(span.refine(), spare, "{bits:?}");
+            assert_eq!(span.bits, Some((bits.0 - spare, bits.1)));
+        }
+        assert_eq!(Span::of_decimals(3).refine(), 0);
     }
 
     #[test]

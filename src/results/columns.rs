@@ -182,7 +182,7 @@ pub const FIXED: &[Fixed] = &[
                 "Share of contracts looked through",
                 "",
                 "",
-                "What contracts held at first, less what they hold after looking through them (--look-through).",
+                "What contracts held at first, less what they hold after looking through them (--look-through), of all that the group has.",
             )
         },
         array: |rows, _| {
