@@ -27,12 +27,14 @@ use crate::record::{Recorder, Stage};
 use crate::results;
 use crate::spill::Spill;
 
-mod bounded;
+mod by_owner;
+mod passes;
 mod settle;
 mod sieve;
+mod spilled;
 mod through;
 
-pub use bounded::{Part, Spilled};
+pub use spilled::{Part, Spilled};
 
 /// The opened files and what their columns are.
 pub struct Ingest {

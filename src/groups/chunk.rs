@@ -120,7 +120,7 @@ impl Ids {
 /// What rows hold.
 #[derive(Debug)]
 pub enum Held {
-    /// Exact amounts, whose units are not known before all rows are read, or which are needed as they are.
+    /// Exact amounts, whose units are not known before all rows are read.
     Amounts(Amounts),
     /// Keys, in these slots. What they leave out of the amounts is summed already.
     Keys(Range<usize>),

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
-use super::bounded::{Pass, of_holdings, same_groups};
+use super::by_owner::of_holdings;
+use super::passes::{Pass, same_groups};
 use super::{Context, Counted, Ingest};
 use crate::engine::{Measured, Settling};
 use crate::error::{Error, Result};
@@ -78,7 +79,6 @@ impl Ingest {
                 self.send_owners(&by_owner, groups, wanted, origin, part, amounts)
             })?;
             let by_owner = by_owner.finish()?;
-            let mut router = None;
             if all {
                 let looked = self.looked_through(&by_owner, counted, bounds, options, context)?;
                 let router = partitions(&|group| left(group, looked.sample(group)));
@@ -91,26 +91,28 @@ impl Ingest {
                         })
                     },
                 )?;
-                let routed = router.finish()?;
-                self.decide(&routed, counted, totals, open, context)?;
-                return Ok(spill.bytes());
-            }
-            let excessive = self.each_merged(&by_owner, bounds, context, |merged| {
-                let router = router
-                    .get_or_insert_with(|| partitions(&|group| left(group, of_holdings(merged, group))));
-                merged.par_iter().try_for_each(|merged: &Merged| {
-                    router.with(|buffers| {
-                        let held =
-                            |held: &&Holding| !held.amount.is_zero() && counts(held.group, held.amount);
-                        let mut held = merged.holdings.iter().filter(held);
-                        held.try_for_each(|held| router.send(buffers, held.group, Amount::of(held.amount, 0)))
+                router.finish()?
+            } else {
+                let mut router = None;
+                let excessive = self.each_merged(&by_owner, bounds, context, |merged| {
+                    let router = router
+                        .get_or_insert_with(|| partitions(&|group| left(group, of_holdings(merged, group))));
+                    merged.par_iter().try_for_each(|merged: &Merged| {
+                        router.with(|buffers| {
+                            let held =
+                                |held: &&Holding| !held.amount.is_zero() && counts(held.group, held.amount);
+                            let mut held = merged.holdings.iter().filter(held);
+                            held.try_for_each(|held| {
+                                router.send(buffers, held.group, Amount::of(held.amount, 0))
+                            })
+                        })
                     })
-                })
-            })?;
-            if !excessive.is_empty() {
-                return Err(Error::changed("of an owner with too much".into()));
+                })?;
+                if !excessive.is_empty() {
+                    return Err(Error::changed("of an owner with too much".into()));
+                }
+                router.unwrap_or_else(|| partitions(&|_| vec![])).finish()?
             }
-            router.unwrap_or_else(|| partitions(&|_| vec![])).finish()?
         } else {
             let router = partitions(&|group| left(group, counted.sample(group)));
             self.visit(&pass, Stage::Ties, options, context, |origin, part, amounts, _| {

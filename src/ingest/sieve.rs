@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
-use super::bounded::Spilled;
+use super::spilled::Spilled;
 use super::{Context, Counted};
 use crate::error::{Error, Result};
 use crate::groups::Exact;

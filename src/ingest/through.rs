@@ -6,8 +6,8 @@ use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
-use super::bounded::Spilled;
 use super::sieve::Sieve;
+use super::spilled::Spilled;
 use super::{Context, Counted, Ingest};
 use crate::columns::owner;
 use crate::error::{Error, Result};
