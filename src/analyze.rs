@@ -9,8 +9,8 @@ use crate::choose::{Choice, Made, Work, choose};
 use crate::engine::Measured;
 use crate::engine::visits::measure_ranges;
 use crate::error::{Error, Result};
-use crate::groups::Groups;
 use crate::groups::schema::GroupSchema;
+use crate::groups::{Counts, Groups};
 use crate::ingest::{Context, Counted, Ingest, Part, Spilled, have};
 use crate::memory::{self, Bounds, Memory};
 use crate::metrics::{self, Metric, Value};
@@ -287,7 +287,12 @@ impl<'a> Report<'a> {
         let Analyst { metrics, context, .. } = self.analyst;
         let (n, counted) = (measured.len(), self.counted);
         context.recorder.time(Stage::Finish, format!("batch {index}"), n as u64, 0, || {
-            let row = |(i, measured)| row(counted, first + i, &totals[i], measured, metrics, made);
+            let groups = &counted.groups;
+            let row = |(i, measured)| {
+                let (counts, below) = (groups.counts[first + i], groups.below.get(&((first + i) as u32)));
+                let below = below.copied().unwrap_or_default();
+                row(groups, first + i, counts, &below, &totals[i], measured, metrics, made)
+            };
             let rows: Vec<Row> = measured.par_iter().enumerate().map(row).collect();
             let batch = self.batch(&counted.groups.keys[first..first + n], &rows)?;
             self.suspicious.add(first, &rows);
@@ -357,15 +362,18 @@ fn values(measured: &Measured, metrics: &[Metric]) -> Option<Vec<Value>> {
     measured.moments.as_ref().map(|moments| metrics::values(metrics, moments))
 }
 
-fn row(
-    counted: &Counted,
+/// A group's row: its counts, what is cut off it, its exact total and what was measured of it.
+#[expect(clippy::too_many_arguments, reason = "they are what a row is made of")]
+pub(crate) fn row(
+    groups: &Groups,
     id: usize,
+    counts: Counts,
+    below: &U320,
     total: &Total,
     measured: &Measured,
     metrics: &[Metric],
     made: &Made,
 ) -> Row {
-    let groups = &counted.groups;
     let measured = measured.moments.as_ref().zip(values(measured, metrics)).map(|(moments, values)| {
         let (backend, adapter, note) = made.row(moments);
         MeasuredRow {
@@ -380,12 +388,11 @@ fn row(
         }
     });
     let unit = groups.units[id];
-    let below = groups.below.get(&(id as u32)).copied().unwrap_or_default();
     let all = below + total.amount;
     let excluded_share = groups.excluded.share(id as u32, unit, &all);
-    let below_share = if below.is_zero() { 0.0 } else { ratio(&below, &all) };
+    let below_share = if below.is_zero() { 0.0 } else { ratio(below, &all) };
     let looked_through_share = groups.looked_through.get(&(id as u32)).copied().unwrap_or(0.0);
-    Row { counts: groups.counts[id], excluded_share, looked_through_share, below_share, unit, measured }
+    Row { counts, excluded_share, looked_through_share, below_share, unit, measured }
 }
 
 /// Groups with signs that a column holds something else than amounts.

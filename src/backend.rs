@@ -42,6 +42,15 @@ pub trait Backend: Sync {
     /// How many of a segment's smallest keys stay within a bound, for each query.
     fn search(&self, sorted: &Self::Sorted<'_>, queries: &[Search]) -> Result<Vec<u64>>;
 
+    /// The sums of a segment's smallest keys up to a rank, neither none nor all of them, for each pair of segment and
+    /// rank; `needs` as for [`Backend::reduce`].
+    fn reduce_below(
+        &self,
+        sorted: &Self::Sorted<'_>,
+        ranks: &[(usize, u64)],
+        needs: Needs,
+    ) -> Result<Vec<Sums>>;
+
     /// The smallest keys of a segment up to a rank, for each query.
     fn prefix(&self, sorted: &Self::Sorted<'_>, queries: &[Prefix]) -> Result<Vec<Below>>;
 }

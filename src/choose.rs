@@ -8,7 +8,7 @@ use crate::backend::words::WIDEST;
 use crate::cpu::sort::SPLIT;
 use crate::cpu::{Cpu, CpuWithScratch};
 use crate::engine::visits::{Answers, Visit, visit};
-use crate::engine::{self, Batch, Measured};
+use crate::engine::{self, Batch, Kept, Measured, Tails};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{
@@ -280,17 +280,33 @@ impl Compute {
         recorder: &Recorder,
         require_gpu: bool,
     ) -> Result<(Vec<Measured>, Made)> {
+        self.run(work, &Whole { asks, recorder }, require_gpu)
+    }
+
+    /// The same of what is left of groups in some settings.
+    pub fn measure_tails(
+        &self,
+        work: Work<'_>,
+        asks: &[&Ask],
+        tails: &Tails<'_>,
+        recorder: &Recorder,
+        require_gpu: bool,
+    ) -> Result<(Vec<Kept>, Made)> {
+        self.run(work, &InSettings { tails, whole: Whole { asks, recorder } }, require_gpu)
+    }
+
+    fn run<J: Job>(&self, work: Work<'_>, job: &J, require_gpu: bool) -> Result<(J::Done, Made)> {
         match self {
             Self::Cpu(cpu) => {
                 let _ = require_gpu;
-                on_cpu(cpu, work, asks, recorder, None)
+                on_cpu(cpu, work, job, None)
             }
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => {
                 let Work { index, first, keys, offsets, totals, needs } = work;
                 let (borders, ranges) = engine::cut(keys, &offsets, gpu.largest_segment());
                 let batch = Batch { index, keys: &mut *keys, offsets: &borders, ranges: &ranges, totals };
-                match engine::measure(&**gpu, batch, needs, asks, recorder) {
+                match job.run(&**gpu, batch, needs) {
                     Ok(measured) => {
                         let adapter = gpu.adapter().map(str::to_owned);
                         let largest = gpu.largest_segment();
@@ -298,7 +314,7 @@ impl Compute {
                     }
                     Err(error @ Error::Device { .. }) if !require_gpu => {
                         let work = Work { index, first, keys, offsets, totals, needs };
-                        on_cpu(&CpuWithScratch::default(), work, asks, recorder, Some(error.to_string()))
+                        on_cpu(&CpuWithScratch::default(), work, job, Some(error.to_string()))
                     }
                     Err(error) => Err(error),
                 }
@@ -365,17 +381,50 @@ impl Compute {
     }
 }
 
-fn on_cpu(
+/// What to measure of a batch, on any backend.
+trait Job {
+    type Done;
+
+    fn run<B: Backend>(&self, backend: &B, batch: Batch<'_>, needs: Needs) -> Result<Self::Done>;
+}
+
+struct Whole<'a> {
+    asks: &'a [&'a Ask],
+    recorder: &'a Recorder,
+}
+
+impl Job for Whole<'_> {
+    type Done = Vec<Measured>;
+
+    fn run<B: Backend>(&self, backend: &B, batch: Batch<'_>, needs: Needs) -> Result<Vec<Measured>> {
+        engine::measure(backend, batch, needs, self.asks, self.recorder)
+    }
+}
+
+struct InSettings<'a> {
+    tails: &'a Tails<'a>,
+    whole: Whole<'a>,
+}
+
+impl Job for InSettings<'_> {
+    type Done = Vec<Kept>;
+
+    fn run<B: Backend>(&self, backend: &B, batch: Batch<'_>, needs: Needs) -> Result<Vec<Kept>> {
+        let Whole { asks, recorder } = self.whole;
+        engine::measure_tails(backend, batch, needs, asks, self.tails, recorder)
+    }
+}
+
+fn on_cpu<J: Job>(
     cpu: &CpuWithScratch,
     work: Work<'_>,
-    asks: &[&Ask],
-    recorder: &Recorder,
+    job: &J,
     note: Option<String>,
-) -> Result<(Vec<Measured>, Made)> {
+) -> Result<(J::Done, Made)> {
     let Work { index, keys, offsets, totals, needs, .. } = work;
     let ranges: Vec<usize> = (0..offsets.len()).collect();
     let batch = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
-    let measured = engine::measure(cpu, batch, needs, asks, recorder)?;
+    let measured = job.run(cpu, batch, needs)?;
     Ok((measured, Made { backend: Cpu.name(), adapter: None, note, largest: usize::MAX }))
 }
 

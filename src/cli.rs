@@ -71,6 +71,8 @@ pub enum Color {
 pub enum Command {
     /// Measure how concentrated each snapshot is: one row per group
     Analyze(AnalyzeArgs),
+    /// Measure it in many settings: how much do the figures depend on who is counted
+    Sweep(SweepArgs),
     /// Measure the same on several devices: are all bits equal, and how fast is each
     Compare(CompareArgs),
     /// Show what files hold, and what analyze would make of them
@@ -92,7 +94,7 @@ pub enum Command {
 
 /// What to read and how: common to commands that read snapshots.
 #[derive(Debug, Args)]
-pub struct InputArgs {
+pub struct SourceArgs {
     /// Parquet files, folders (searched for them), globs, or - for stdin
     #[arg(value_name = "PATH", required_unless_present = "print_config")]
     pub paths: Vec<String>,
@@ -116,34 +118,43 @@ pub struct InputArgs {
     /// What to do with a negative amount
     #[arg(long, value_name = "HOW", default_value = "error", help_heading = "Population")]
     pub negatives: NegativesArg,
-    /// Leave owners out: burn (addresses without a key), contracts, label:NAME, entity:NAME, or a file of owners
-    #[arg(long, value_name = "SPEC,…", value_delimiter = ',', help_heading = "Population")]
-    pub exclude: Vec<String>,
     /// What owners are: Parquet or CSV with address and entity, name, labels or is_contract
     #[arg(long, value_name = "FILE,…", value_delimiter = ',', help_heading = "Population")]
     pub labels: Vec<PathBuf>,
-    /// Count the holders of a contract's own token in its place, where the snapshot has them: pools, vaults, wrappers
-    #[arg(long, help_heading = "Population")]
-    pub look_through: bool,
-    /// In so many rounds at most
+    /// Look contracts through in so many rounds at most
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Population")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     pub look_through_depth: u32,
+    /// What a token is worth: a number, or a column with one price a group
+    #[arg(long, value_name = "COL|N", help_heading = "Population")]
+    pub price: Option<String>,
+}
+
+/// What to read, and who is counted.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Leave owners out: burn (addresses without a key), contracts, label:NAME, entity:NAME, or a file of owners
+    #[arg(long, value_name = "SPEC,…", value_delimiter = ',', help_heading = "Population")]
+    pub exclude: Vec<String>,
+    /// Count the owners of one entity, as the labels tell, as one holder
+    #[arg(long, help_heading = "Population")]
+    pub entities: bool,
+    /// Count the holders of a contract's own token in its place, where the snapshot has them: pools, vaults, wrappers
+    #[arg(long, help_heading = "Population")]
+    pub look_through: bool,
     /// Cut off holders of less than this, in the unit as written (analyze: in tokens with --decimals)
     #[arg(long, value_name = "X", help_heading = "Population")]
     pub min_amount: Option<String>,
     /// Cut off holders of what is worth less than this, by --price of the same unit
     #[arg(long, value_name = "X", help_heading = "Population")]
     pub min_value: Option<String>,
-    /// What a token is worth: a number, or a column with one price a group
-    #[arg(long, value_name = "COL|N", help_heading = "Population")]
-    pub price: Option<String>,
     /// Keep the N largest holders, or P% of them
     #[arg(long, value_name = "N|P%", help_heading = "Population")]
     pub top_holders: Option<String>,
-    /// Count the owners of one entity, as the labels tell, as one holder
-    #[arg(long, help_heading = "Population")]
-    pub entities: bool,
 }
 
 /// `concentra analyze`.
@@ -168,6 +179,31 @@ pub struct AnalyzeArgs {
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
 
+    /// What to measure.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+
+    /// Threads, as many as cores by default
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
+    /// Memory to stay within, from 128MB on: 2G, 150MB or 1.5GiB; three quarters of the machine's by default. What does
+    /// not fit waits on disk. It changes no number
+    #[arg(long, value_name = "SIZE", help_heading = "Execution")]
+    pub memory_limit: Option<String>,
+    /// Where what does not fit into memory waits, the system's temporary folder by default
+    #[arg(long, value_name = "DIR", help_heading = "Execution")]
+    pub temp_dir: Option<PathBuf>,
+    /// Say on stderr what is computed where, and why
+    #[arg(long, help_heading = "Execution")]
+    pub explain: bool,
+    /// Say on stderr how long each stage took
+    #[arg(long, help_heading = "Execution")]
+    pub timing: bool,
+}
+
+/// What to measure, and where.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
     /// Divide total, mean and median by 10^N (18 for most tokens in wei)
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Metrics")]
     pub decimals: u8,
@@ -188,22 +224,95 @@ pub struct AnalyzeArgs {
     /// Fail where the device does, instead of computing on the CPU
     #[arg(long, help_heading = "Execution")]
     pub require_gpu: bool,
+}
+
+/// `concentra sweep`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra sweep f.parquet --top-holders all,1000,100 --min-amount 0,1,100\n  \
+    concentra sweep f.parquet --exclude none,burn,burn+label:exchange --entities off,on \\\n    \
+      --labels labels.csv -o sweep.parquet --summary ranges.parquet")]
+pub struct SweepArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Leave out nobody (none), or whom analyze leaves out: burn, contracts, label:NAME, entity:NAME or a file; several
+    /// at once as A+B
+    #[arg(
+        long,
+        value_name = "SPEC,…",
+        value_delimiter = ',',
+        default_value = "none",
+        help_heading = "Settings"
+    )]
+    pub exclude: Vec<String>,
+    /// Count each owner (off), or those of one entity as one (on)
+    #[arg(
+        long,
+        value_name = "off,on",
+        value_delimiter = ',',
+        default_value = "off",
+        help_heading = "Settings"
+    )]
+    pub entities: Vec<Switch>,
+    /// Count contracts (off), or the holders of their tokens in their place (on)
+    #[arg(
+        long,
+        value_name = "off,on",
+        value_delimiter = ',',
+        default_value = "off",
+        help_heading = "Settings"
+    )]
+    pub look_through: Vec<Switch>,
+    /// Cut off holders of less than this, in tokens with --decimals; 0: nobody
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_value = "0", help_heading = "Settings")]
+    pub min_amount: Vec<String>,
+    /// Cut off holders of what is worth less than this, by --price; 0: nobody
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_value = "0", help_heading = "Settings")]
+    pub min_value: Vec<String>,
+    /// Keep all holders, or the N largest, or P% of them
+    #[arg(
+        long,
+        value_name = "all|N|P%,…",
+        value_delimiter = ',',
+        default_value = "all",
+        help_heading = "Settings"
+    )]
+    pub top_holders: Vec<String>,
+
+    /// Write the results here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, a table on stdout
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Write the least, the largest and the range of each metric of each group here
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub summary: Option<PathBuf>,
+    /// Replace existing files
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+
+    /// What to measure.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+
     /// Threads, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
     pub threads: Option<NonZeroUsize>,
-    /// Memory to stay within, from 128MB on: 2G, 150MB or 1.5GiB; three quarters of the machine's by default. What does
-    /// not fit waits on disk. It changes no number
-    #[arg(long, value_name = "SIZE", help_heading = "Execution")]
-    pub memory_limit: Option<String>,
-    /// Where what does not fit into memory waits, the system's temporary folder by default
-    #[arg(long, value_name = "DIR", help_heading = "Execution")]
-    pub temp_dir: Option<PathBuf>,
-    /// Say on stderr what is computed where, and why
-    #[arg(long, help_heading = "Execution")]
-    pub explain: bool,
     /// Say on stderr how long each stage took
     #[arg(long, help_heading = "Execution")]
     pub timing: bool,
+}
+
+/// One side of a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Not done
+    Off,
+    /// Done
+    On,
 }
 
 /// `concentra compare`.

@@ -46,6 +46,8 @@ pub struct Sorted<'k> {
     /// The sums that its queries may be about.
     needs: Needs,
     marks: OnceLock<Vec<Mark>>,
+    /// All sums of every tile.
+    of_tiles: OnceLock<Vec<Sums>>,
 }
 
 /// `Σv` and `ΣL` of a tile and of all tiles of its segment below it.
@@ -60,7 +62,12 @@ struct Mark {
 impl<'k> Sorted<'k> {
     /// Segments that are sorted where `tiles` has tiles of them.
     pub fn new(keys: &'k [Key], offsets: &'k [usize], tiles: Tiles, needs: Needs) -> Self {
-        Self { keys, offsets, tiles, needs, marks: OnceLock::new() }
+        Self { keys, offsets, tiles, needs, marks: OnceLock::new(), of_tiles: OnceLock::new() }
+    }
+
+    /// The sums of every tile.
+    fn of_tiles(&self) -> &[Sums] {
+        self.of_tiles.get_or_init(|| reduce::reduce_tiles(self.keys, &self.tiles, self.needs))
     }
 
     /// Of every tile.
@@ -102,9 +109,14 @@ impl Backend for Cpu {
     }
 
     fn reduce(&self, sorted: &Sorted<'_>, needs: Needs) -> Result<Vec<Sums>> {
-        let of_tiles = reduce::reduce_tiles(sorted.keys, &sorted.tiles, needs);
-        sorted.marks.get_or_init(|| marks(&of_tiles, &sorted.tiles));
-        Ok(reduce::append_tiles(&of_tiles, &sorted.tiles))
+        debug_assert_eq!(needs, sorted.needs, "what sorting was told");
+        let of_tiles = sorted.of_tiles();
+        sorted.marks.get_or_init(|| marks(of_tiles, &sorted.tiles));
+        Ok(reduce::append_tiles(of_tiles, &sorted.tiles))
+    }
+
+    fn reduce_below(&self, sorted: &Sorted<'_>, ranks: &[(usize, u64)], _: Needs) -> Result<Vec<Sums>> {
+        Ok(reduce::reduce_below(sorted, ranks))
     }
 
     fn search(&self, sorted: &Sorted<'_>, queries: &[Search]) -> Result<Vec<u64>> {
@@ -138,6 +150,10 @@ impl Backend for CpuWithScratch {
 
     fn reduce(&self, sorted: &Sorted<'_>, needs: Needs) -> Result<Vec<Sums>> {
         Cpu.reduce(sorted, needs)
+    }
+
+    fn reduce_below(&self, sorted: &Sorted<'_>, ranks: &[(usize, u64)], needs: Needs) -> Result<Vec<Sums>> {
+        Cpu.reduce_below(sorted, ranks, needs)
     }
 
     fn search(&self, sorted: &Sorted<'_>, queries: &[Search]) -> Result<Vec<u64>> {

@@ -2,6 +2,7 @@
 //!
 //! Two phases: the sums of every value range, then, with the totals known, the positions that metrics ask for.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -18,9 +19,11 @@ use crate::numbers::wide::{U320, U384};
 use crate::record::{Recorder, Stage};
 
 mod ranges;
+mod tails;
 pub mod visits;
 
 pub use ranges::cut;
+pub use tails::{Floor, Kept, Tails, measure_tails};
 
 /// The keys of some groups: group `g` has the segments `ranges[g]..ranges[g + 1]`, its disjoint value ranges in
 /// ascending order; segment `s` has the keys `offsets[s]..offsets[s + 1]`.
@@ -69,18 +72,41 @@ pub fn measure<B: Backend>(
     asks: &[&Ask],
     recorder: &Recorder,
 ) -> Result<Vec<Measured>> {
-    let Batch { index, keys, offsets, ranges, totals } = batch;
-    let task = format!("batch {index}");
+    let Batch { ranges, totals, .. } = batch;
+    let task = format!("batch {}", batch.index);
+    let (sorted, sums) = sort(backend, batch, needs, &task, recorder)?;
+    let whole = |(g, &total): (usize, &Total)| {
+        let ranges = ranges[g]..ranges[g + 1];
+        Group { segment: ranges.start, ..Group::new(&sums[ranges], total) }
+    };
+    let groups: Vec<Group<'_>> = totals.par_iter().enumerate().map(whole).collect();
+    ask(backend, &sorted, &groups, asks, &task, recorder)
+}
+
+/// Sorts a batch, and sums its segments.
+fn sort<'k, B: Backend>(
+    backend: &'k B,
+    batch: Batch<'k>,
+    needs: Needs,
+    task: &str,
+    recorder: &Recorder,
+) -> Result<(B::Sorted<'k>, Vec<Sums>)> {
+    let Batch { keys, offsets, .. } = batch;
     let (n, bytes) = (keys.len() as u64, size_of_val(keys) as u64);
+    let sorted = recorder.time(Stage::Sort, task, n, bytes, || backend.sort(keys, offsets, needs))?;
+    let sums = recorder.time(Stage::Reduce, task, n, bytes, || backend.reduce(&sorted, needs))?;
+    Ok((sorted, sums))
+}
 
-    let sorted = recorder.time(Stage::Sort, &task, n, bytes, || backend.sort(keys, offsets, needs))?;
-    let sums = recorder.time(Stage::Reduce, &task, n, bytes, || backend.reduce(&sorted, needs))?;
-    let groups: Vec<Group<'_>> = totals
-        .par_iter()
-        .enumerate()
-        .map(|(g, &total)| Group::new(&sums[ranges[g]..ranges[g + 1]], total))
-        .collect();
-
+/// The moments of groups whose sums are known.
+fn ask<B: Backend>(
+    backend: &B,
+    sorted: &B::Sorted<'_>,
+    groups: &[Group<'_>],
+    asks: &[&Ask],
+    task: &str,
+    recorder: &Recorder,
+) -> Result<Vec<Measured>> {
     // Shares of groups, so that threads ask and answer side by side.
     let shares: Vec<Range<usize>> =
         (0..groups.len()).step_by(SHARE).map(|g| g..(g + SHARE).min(groups.len())).collect();
@@ -92,8 +118,13 @@ pub fn measure<B: Backend>(
                 for ask in asks {
                     let before = searches.asked.len();
                     groups[g].search(ask, &mut |located, bound| {
-                        searches.lower.push(located.lower.n);
-                        searches.asked.push(Search { segment: ranges[g] + located.range, bound });
+                        let cut = groups[g].cut_at(located.range);
+                        let bound = match bound {
+                            Bound::SumBelow(sum) => Bound::SumBelow(sum + cut.amount),
+                            Bound::KeyAtMost(key) => Bound::KeyAtMost(key),
+                        };
+                        searches.lower.push((located.lower.n, cut.n));
+                        searches.asked.push(Search { segment: groups[g].segment + located.range, bound });
                     });
                     searches.of_ask.push((searches.asked.len() - before) as u8);
                 }
@@ -103,13 +134,15 @@ pub fn measure<B: Backend>(
         .collect();
     let asked: Vec<Search> = searches.iter().flat_map(|searches| &searches.asked).copied().collect();
     let found =
-        recorder.time(Stage::Search, &task, asked.len() as u64, 0, || backend.search(&sorted, &asked))?;
+        recorder.time(Stage::Search, task, asked.len() as u64, 0, || backend.search(sorted, &asked))?;
 
     let found = pieces(&found, searches.iter().map(|searches| searches.asked.len()));
     let counted: Vec<Counted> = (&shares, &searches, found)
         .into_par_iter()
         .map(|(share, searches, found)| {
-            let mut found = found.iter().zip(&searches.lower).map(|(rank, lower)| rank + lower);
+            // Whoever is cut off is not below anything.
+            let below = |(rank, (lower, cut)): (&u64, &(u64, u64))| rank.saturating_sub(*cut) + lower;
+            let mut found = found.iter().zip(&searches.lower).map(below);
             let mut of_ask = searches.of_ask.chunks(asks.len().max(1));
             let mut counted = Counted::default();
             for g in share.clone() {
@@ -118,9 +151,16 @@ pub fn measure<B: Backend>(
                     let bounds = of_ask.next().unwrap_or_default();
                     let (moments, open) = groups[g].counts(asks, bounds, &mut found);
                     for (rank, logs) in groups[g].ranks(asks, moments.mean_rank) {
-                        let at = locate_rank(groups[g].ranges, rank);
-                        let query = Prefix { segment: ranges[g] + at.range, rank: rank - at.lower.n, logs };
-                        counted.lower.push((at.lower.n, at.lower.amount, at.lower.logs));
+                        let at = locate_rank(&groups[g].ranges, rank);
+                        let cut = groups[g].cut_at(at.range);
+                        let (segment, rank) = (groups[g].segment + at.range, rank - at.lower.n + cut.n);
+                        let query = Prefix { segment, rank, logs };
+                        // Below zero where something is cut off; what is answered makes up for it.
+                        counted.lower.push((
+                            at.lower.n.wrapping_sub(cut.n),
+                            at.lower.amount.wrapping_sub(cut.amount),
+                            at.lower.logs.wrapping_sub(cut.logs),
+                        ));
                         counted.asked.push(query);
                     }
                     measured = Measured { moments: Some(moments), open };
@@ -132,7 +172,7 @@ pub fn measure<B: Backend>(
         .collect();
     let asked: Vec<Prefix> = counted.iter().flat_map(|counted| &counted.asked).copied().collect();
     let below =
-        recorder.time(Stage::Prefix, &task, asked.len() as u64, 0, || backend.prefix(&sorted, &asked))?;
+        recorder.time(Stage::Prefix, task, asked.len() as u64, 0, || backend.prefix(sorted, &asked))?;
 
     let below = pieces(&below, counted.iter().map(|counted| counted.asked.len()));
     let measured: Vec<Vec<Measured>> =
@@ -158,8 +198,8 @@ fn pieces<T>(all: &[T], lengths: impl Iterator<Item = usize>) -> Vec<&[T]> {
 #[derive(Default)]
 struct Searches {
     asked: Vec<Search>,
-    /// Of each search: keys below the range that answers it.
-    lower: Vec<u64>,
+    /// Of each search: keys below the range that answers it, and keys of that range that are cut off.
+    lower: Vec<(u64, u64)>,
     /// How many searches each ask of each group became.
     of_ask: Vec<u8>,
 }
@@ -170,7 +210,7 @@ struct Counted {
     /// Of each group, and where its queries end.
     measured: Vec<(Measured, usize)>,
     asked: Vec<Prefix>,
-    /// Of each query: keys, amounts and logarithms below the range that answers it.
+    /// Of each query: keys, amounts and logarithms below the range that answers it, less those of it that are cut off.
     lower: Vec<(u64, U320, u128)>,
 }
 
@@ -180,9 +220,9 @@ impl Counted {
         let mut answers =
             below.iter().zip(&self.lower).zip(&self.asked).map(|((below, &(n, amount, logs)), query)| {
                 Below {
-                    rank: below.rank + n,
-                    amount: below.amount + amount,
-                    logs: if query.logs { below.logs + logs } else { 0 },
+                    rank: below.rank.wrapping_add(n),
+                    amount: below.amount.wrapping_add(amount),
+                    logs: if query.logs { below.logs.wrapping_add(logs) } else { 0 },
                     next: below.next,
                 }
             });
@@ -198,36 +238,53 @@ impl Counted {
     }
 }
 
-/// One group after the first phase.
+/// One group after the first phase, or what is left of one.
 struct Group<'a> {
-    ranges: &'a [Sums],
+    ranges: Cow<'a, [Sums]>,
     sums: Sums,
     total: Total,
+    /// The segment of its first range.
+    segment: usize,
+    /// What is cut off that range.
+    cut: Lower,
+}
+
+/// The smallest keys of a range.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lower {
+    n: u64,
+    amount: U320,
+    logs: u128,
 }
 
 impl<'a> Group<'a> {
     fn new(ranges: &'a [Sums], total: Total) -> Self {
         let mut sums = Sums::default();
         ranges.iter().for_each(|range| sums.append(range));
-        Self { ranges, sums, total }
+        Self { ranges: Cow::Borrowed(ranges), sums, total, segment: 0, cut: Lower::default() }
+    }
+
+    /// What is cut off a range.
+    fn cut_at(&self, range: usize) -> Lower {
+        if range == 0 { self.cut } else { Lower::default() }
     }
 
     /// The searches of one ask: one where the answer is certain, two where values may leave it open.
     fn search(&self, ask: &Ask, push: &mut impl FnMut(crate::moments::Located, Bound)) {
         match ask {
             Ask::Below(_) | Ask::LogsBelow(_) => {}
-            Ask::Mean => push_key(self.ranges, self.mean_key(), push),
+            Ask::Mean => push_key(&self.ranges, self.mean_key(), push),
             Ask::Exceeding(fraction) => {
                 for exceed in self.bounds(*fraction) {
                     // S_k > x if and only if the n − k smallest sum to less than Σv − x.
                     let rest = self.sums.amount.saturating_sub(exceed);
-                    let at = locate_sum(self.ranges, &rest);
+                    let at = locate_sum(&self.ranges, &rest);
                     push(at, Bound::SumBelow(rest.saturating_sub(at.lower.amount)));
                 }
             }
             Ask::AtLeast(fraction) => {
                 for key in self.least_keys(*fraction) {
-                    push_key(self.ranges, key - 1, push);
+                    push_key(&self.ranges, key - 1, push);
                 }
             }
         }

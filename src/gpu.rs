@@ -153,6 +153,10 @@ impl Backend for Gpu {
         Ok(sorted.sums.clone())
     }
 
+    fn reduce_below(&self, sorted: &Sorted<'_>, ranks: &[(usize, u64)], needs: Needs) -> Result<Vec<Sums>> {
+        self.attempt(|| query::reduce_below(&self.core, sorted, ranks, needs))
+    }
+
     fn search(&self, sorted: &Sorted<'_>, queries: &[Search]) -> Result<Vec<u64>> {
         self.attempt(|| query::search(&self.core, sorted, queries))
     }

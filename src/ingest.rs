@@ -28,12 +28,14 @@ use crate::results;
 use crate::spill::Spill;
 
 mod by_owner;
+mod hold;
 mod passes;
 mod settle;
 mod sieve;
 mod spilled;
 mod through;
 
+pub use hold::{Hold, Ranked};
 pub use spilled::{Part, Spilled};
 
 /// The opened files and what their columns are.
@@ -104,7 +106,7 @@ impl Ingest {
         let mut slots = bytemuck::try_zeroed_vec(wanted).unwrap_or_default();
         let sampler = Sampler::of(rows);
         let reading = self.reading(&registry, options.owners, options, context);
-        let reading = Reading { decimals, sampler: Some(&sampler), ..reading };
+        let reading = Reading { decimals, sampler: Some(&sampler), prices: true, ..reading };
         let (chunks, of_task) = self.read(&tasks, &reading, &workers, &mut slots, context)?;
         let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
             let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, options)?;

@@ -27,6 +27,7 @@ pub mod memory;
 pub mod plan;
 pub mod population;
 pub mod spill;
+pub mod sweep;
 
 pub mod backend;
 pub mod choose;

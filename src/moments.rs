@@ -56,6 +56,24 @@ impl Sums {
     }
 }
 
+impl Sums {
+    /// What is left of these sums without the smallest holders, whose sums these are; `first` is the key after them.
+    pub fn above(&self, lower: &Self, first: Key) -> Self {
+        let (n, amount) = (self.n - lower.n, self.amount - lower.amount);
+        Self {
+            n,
+            first,
+            last: self.last,
+            amount,
+            ranked: self.ranked - lower.ranked - U384::from(lower.n) * U384::from(amount),
+            squares: self.squares - lower.squares,
+            logs: self.logs - lower.logs,
+            products: self.products - lower.products,
+            roots: self.roots - lower.roots,
+        }
+    }
+}
+
 /// Which sums a set of metrics needs beyond count, extremes, `Σv` and `Σ i·v`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {

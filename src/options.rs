@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{AnalyzeArgs, CompareArgs, InputArgs, NegativesArg, OwnersArg};
+use crate::cli::{AnalyzeArgs, CompareArgs, InputArgs, MeasureArgs, NegativesArg, OwnersArg, SourceArgs};
 use crate::columns::text::{Number, parse};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::metrics::Extras;
 use crate::moments::Fraction;
+
+pub mod grid;
 
 /// What makes a group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -218,6 +220,20 @@ impl Options {
         self.min_amount.is_some() || self.min_value.is_some()
     }
 
+    /// The same with owners of one entity as one, and contracts looked through in so many rounds, where wished: owners
+    /// are then merged.
+    pub fn merging(self, entities: bool, look_through: Option<u32>) -> Result<Self> {
+        let wish = match (entities, look_through) {
+            (true, _) => "--entities",
+            (false, Some(_)) => "--look-through",
+            (false, None) => return Ok(self),
+        };
+        if self.owners == Owners::Check {
+            return Err(Error::Usage(format!("{wish} merges owners, --owners check refuses to")));
+        }
+        Ok(Self { owners: Owners::Merge, entities, look_through, ..self })
+    }
+
     /// The column of prices, if one is to be read.
     pub fn price(&self) -> Option<&str> {
         match &self.min_value {
@@ -295,16 +311,16 @@ impl Options {
     }
 }
 
-impl InputArgs {
-    /// Refuses to replace an input by its own result.
-    pub fn keep(&self, output: Option<&Path>) -> Result<()> {
+impl SourceArgs {
+    /// Refuses to replace an input, or one of these lists, by the command's own result.
+    pub fn keep(&self, lists: &[String], output: Option<&Path>) -> Result<()> {
         let Some(output) = output.and_then(|path| path.canonicalize().ok()) else {
             return Ok(());
         };
         let same = |path: &&String| Path::new(path).canonicalize().is_ok_and(|path| path == output);
-        let lists = self.labels.iter().map(|path| path.to_string_lossy().into_owned());
-        let lists = lists.chain(self.exclude.iter().cloned()).collect::<Vec<String>>();
-        match self.paths.iter().chain(&lists).find(same) {
+        let labels: Vec<String> =
+            self.labels.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        match self.paths.iter().chain(&labels).chain(lists).find(same) {
             Some(path) if output.is_file() => {
                 Err(Error::Usage(format!("{path}: is an input; name another file with -o")))
             }
@@ -312,7 +328,7 @@ impl InputArgs {
         }
     }
 
-    /// What the arguments mean.
+    /// What the arguments mean, for everybody who is in the input.
     pub fn options(&self) -> Result<Options> {
         let by = match &self.by[..] {
             [] => By::Roles,
@@ -345,15 +361,6 @@ impl InputArgs {
             owner: self.owner.clone(),
             snapshot,
             owners: match self.owners {
-                OwnersArg::Check if self.entities => {
-                    return Err(Error::Usage("--entities merges owners, --owners check refuses to".into()));
-                }
-                OwnersArg::Check if self.look_through => {
-                    return Err(Error::Usage(
-                        "--look-through merges owners, --owners check refuses to".into(),
-                    ));
-                }
-                _ if self.entities || self.look_through => Owners::Merge,
                 OwnersArg::Trust => Owners::Trust,
                 OwnersArg::Merge => Owners::Merge,
                 OwnersArg::Check => Owners::Check,
@@ -362,19 +369,30 @@ impl InputArgs {
                 NegativesArg::Error => Negatives::Error,
                 NegativesArg::Drop => Negatives::Drop,
             },
-            exclude: self.exclude.iter().map(|text| Exclusion::from(text.trim())).collect(),
             labels: self.labels.clone(),
-            entities: self.entities,
-            look_through: self.look_through.then_some(self.look_through_depth),
-            min_amount: self
-                .min_amount
-                .as_deref()
-                .map(|text| above_zero("--min-amount", text))
-                .transpose()?,
-            min_value: min_value(self.min_value.as_deref(), self.price.as_deref())?,
-            top_holders: self.top_holders.as_deref().map(top_holders).transpose()?,
             ..Options::default()
         })
+    }
+}
+
+impl InputArgs {
+    /// Refuses to replace an input by its own result.
+    pub fn keep(&self, output: Option<&Path>) -> Result<()> {
+        self.source.keep(&self.exclude, output)
+    }
+
+    /// What the arguments mean.
+    pub fn options(&self) -> Result<Options> {
+        let least = |text: &String| above_zero("--min-amount", text);
+        let options = Options {
+            exclude: self.exclude.iter().map(|text| Exclusion::from(text.trim())).collect(),
+            min_amount: self.min_amount.as_ref().map(least).transpose()?,
+            min_value: min_value(self.min_value.as_deref(), self.source.price.as_deref())?,
+            top_holders: self.top_holders.as_deref().map(top_holders).transpose()?,
+            ..self.source.options()?
+        };
+        let depth = self.look_through.then_some(self.source.look_through_depth);
+        options.merging(self.entities, depth)
     }
 }
 
@@ -394,9 +412,9 @@ impl CompareArgs {
     }
 }
 
-impl AnalyzeArgs {
-    /// What the arguments mean.
-    pub fn options(&self) -> Result<Options> {
+impl MeasureArgs {
+    /// The options with what these arguments mean.
+    pub fn options(&self, options: Options) -> Result<Options> {
         let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;
         let device = match Device::from(&self.device[..]) {
             Device::Cpu if self.require_gpu => {
@@ -411,10 +429,17 @@ impl AnalyzeArgs {
             extras: Extras { top: self.top.clone(), thresholds },
             device,
             require_gpu: self.require_gpu,
-            memory_limit: self.memory_limit.as_deref().map(memory::parse).transpose()?,
-            temp_dir: self.temp_dir.clone(),
-            ..self.input.options()?
+            ..options
         })
+    }
+}
+
+impl AnalyzeArgs {
+    /// What the arguments mean.
+    pub fn options(&self) -> Result<Options> {
+        let memory_limit = self.memory_limit.as_deref().map(memory::parse).transpose()?;
+        let options = Options { memory_limit, temp_dir: self.temp_dir.clone(), ..self.input.options()? };
+        self.measure.options(options)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::analyze::{Analysis, analyze};
 use crate::choose::calibration::Calibration;
 use crate::cli::{
     AnalyzeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, Format, InspectArgs,
-    InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat,
+    InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, SweepArgs,
 };
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
@@ -23,6 +23,7 @@ use crate::memory::Memory;
 use crate::output::{Output, print, table::Look};
 use crate::progress::Progress;
 use crate::record::Recorder;
+use crate::sweep::{self, sweep};
 use crate::{config, devices, glossary};
 
 /// Set when the user wants to stop.
@@ -58,6 +59,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
     let manners = &cli.manners;
     match &cli.command {
         Command::Analyze(args) => run_analyze(manners, args, tell),
+        Command::Sweep(args) => run_sweep(manners, args, tell),
         Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
@@ -94,11 +96,52 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    let written = output.write(&analysis.results, &manners.look(!args.metrics.is_empty()))?;
+    let written = output.write(&analysis.results, &manners.look(!args.measure.metrics.is_empty()))?;
     if let Some(path) = written.filter(|_| !manners.quiet) {
         let rows = analysis.results.rows();
         let groups = if rows == 1 { "group" } else { "groups" };
         tell(Message::Note(&format!("{rows} {groups} written to {}", path.display())));
+    }
+    Ok(())
+}
+
+fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> {
+    let grid = args.grid()?;
+    let outputs = [args.output.as_deref(), args.summary.as_deref()];
+    for output in outputs {
+        args.source.keep(&grid.lists(), output)?;
+    }
+    if args.output.is_some() && args.output == args.summary {
+        return Err(Error::Usage("--summary: name another file than -o".into()));
+    }
+    let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    let summary = args.summary.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
+    let summary = summary.transpose()?;
+    let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let swept = in_pool(args.threads.map(usize::from), || sweep(&grid, &context));
+    progress.finish();
+    let swept = swept??;
+    if !manners.quiet {
+        swept.device.iter().for_each(|device| tell(Message::Note(device)));
+        swept.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    if args.timing {
+        tell(Message::Note(&recorder.to_string()));
+    }
+    if interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let mut written = vec![];
+    if let Some(output) = summary {
+        let summary = sweep::summary::summarize(&swept.results, swept.settings)?;
+        written.extend(output.write(&summary, &manners.look(true))?.map(|path| (summary.rows(), path)));
+    }
+    let look = manners.look(!args.measure.metrics.is_empty());
+    written.extend(output.write(&swept.results, &look)?.map(|path| (swept.results.rows(), path)));
+    for (rows, path) in written.iter().filter(|_| !manners.quiet) {
+        let what = if *rows == 1 { "row" } else { "rows" };
+        tell(Message::Note(&format!("{rows} {what} written to {}", path.display())));
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ mod reference;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod spilled;
+mod sweep;
 #[cfg(feature = "gpu")]
 mod tint;
 #[cfg(feature = "gpu")]

@@ -56,6 +56,7 @@ const ORDER: &[&[&str]] = &[
     &["plan", "inspect", "devices"],
     &["output", "glossary"],
     &["analyze", "compare"],
+    &["sweep"],
     &["run"],
 ];
 

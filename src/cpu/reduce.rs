@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::Sorted;
 use super::tiles::Tiles;
 use crate::moments::{Needs, Sums};
 use crate::numbers::key::{Key, exponent, mantissa};
@@ -28,6 +29,39 @@ pub(super) fn append_tiles(of_tiles: &[Sums], tiles: &Tiles) -> Vec<Sums> {
             sums
         })
         .collect()
+}
+
+/// The sums of the smallest keys of segments up to ranks: those of whole tiles appended, and one tile in part.
+pub(crate) fn reduce_below(sorted: &Sorted<'_>, ranks: &[(usize, u64)]) -> Vec<Sums> {
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    order.sort_unstable_by_key(|&i| ranks[i]);
+    let of_segments: Vec<&[usize]> = order.chunk_by(|&a, &b| ranks[a].0 == ranks[b].0).collect();
+    let found: Vec<(usize, Sums)> = of_segments
+        .into_par_iter()
+        .flat_map_iter(|of_segment| {
+            let segment = ranks[of_segment[0]].0;
+            let mut tiles = sorted.tiles.segment(segment);
+            let mut lower = Sums::default();
+            of_segment.iter().map(move |&i| {
+                let end = sorted.offsets[segment] + ranks[i].1 as usize;
+                while tiles.start < tiles.end && sorted.tiles.keys[tiles.start].end <= end {
+                    lower.append(&sorted.of_tiles()[tiles.start]);
+                    tiles.start += 1;
+                }
+                let mut sums = lower;
+                if !tiles.is_empty() {
+                    sums.append(&reduce_tile(
+                        &sorted.keys[sorted.tiles.keys[tiles.start].start..end],
+                        sorted.needs,
+                    ));
+                }
+                (i, sums)
+            })
+        })
+        .collect();
+    let mut below = vec![Sums::default(); ranks.len()];
+    found.into_iter().for_each(|(i, sums)| below[i] = sums);
+    below
 }
 
 /// Sums of mantissas that share one exponent: narrow while the exponent lasts, widened once when it changes.

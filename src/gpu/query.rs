@@ -12,8 +12,8 @@ use super::transfer::{fetch, upload_table};
 use crate::backend::words::{self, FIRST, LAST, LOGS, NEEDS_LOGS, RECORD, key_at};
 use crate::backend::{Bound, Prefix, Search};
 use crate::cpu;
-use crate::kernels::{PREFIX, Params, RANKS, SEARCH};
-use crate::moments::Below;
+use crate::kernels::{PREFIX, Params, RANKS, REDUCE, SEARCH};
+use crate::moments::{Below, Needs, Sums};
 use crate::numbers::wide::U320;
 
 /// Words of a search query on the device.
@@ -149,7 +149,7 @@ pub(super) fn prefix(core: &Core, sorted: &Sorted<'_>, queries: &[Prefix]) -> Re
                     let logs = if query.logs { sums.logs } else { 0 };
                     answers[i] = Below { rank: query.rank, amount: sums.amount, logs, next: 0 };
                 } else {
-                    asked.push((tile_of(resident, query), query.rank, i));
+                    asked.push((tile_of(resident, query.segment, query.rank), query.rank, i));
                 }
             }
             asked.sort_unstable();
@@ -161,13 +161,88 @@ pub(super) fn prefix(core: &Core, sorted: &Sorted<'_>, queries: &[Prefix]) -> Re
     )
 }
 
-/// The tile that has the key after a query's prefix.
-fn tile_of(resident: &Resident, query: &Prefix) -> usize {
-    let tiles = resident.of_segment[query.segment]..resident.of_segment[query.segment + 1];
+/// The sums of the smallest keys of segments up to ranks: tiles below are known, one tile is summed in part.
+pub(super) fn reduce_below(
+    core: &Core,
+    sorted: &Sorted<'_>,
+    ranks: &[(usize, u64)],
+    needs: Needs,
+) -> Result<Vec<Sums>, Fault> {
+    answer(
+        sorted,
+        ranks,
+        |&(segment, _)| segment,
+        |ranks| cpu::reduce::reduce_below(&sorted.host, ranks),
+        |resident, ranks| {
+            let most = core.device.limits.max_storage_buffer_binding_size as usize / (4 * RECORD);
+            let mut below = Vec::with_capacity(ranks.len());
+            for portion in ranks.chunks(most) {
+                below.extend(reduce_tiles_below(core, resident, portion, needs)?);
+            }
+            Ok(below)
+        },
+    )
+}
+
+fn reduce_tiles_below(
+    core: &Core,
+    resident: &Resident,
+    ranks: &[(usize, u64)],
+    needs: Needs,
+) -> Result<Vec<Sums>, Fault> {
+    // Those that end within a tile, and how many of its keys they have.
+    let (mut tiles, mut table, mut items) = (Vec::with_capacity(ranks.len()), vec![], 0);
+    for &(segment, rank) in ranks {
+        let at = tile_of(resident, segment, rank);
+        let (tile, first) = (resident.load.tiles[at], resident.load.tiles[resident.of_segment[segment]]);
+        let length = rank as u32 - (tile.start - first.start);
+        if length > 0 {
+            table.extend([tile.start, length, 0, 0]);
+            items += u64::from(length);
+        }
+        tiles.push((at, length));
+    }
+    let parts = table.len() / 4;
+    let mut words = Vec::with_capacity(parts * RECORD);
+    if parts > 0 {
+        let table = upload_table(core, &table)?;
+        let records = core.pool.take(&core.device, Use::Storage, (parts * RECORD) as u64 * 4)?;
+        let planes = &resident.load.planes;
+        let mut commands = Commands::new(core);
+        commands.push(Dispatch {
+            kernel: &REDUCE,
+            buffers: &[&core.log_table, &table, &planes.lo, &planes.hi, &records],
+            params: Params { count: parts as u32, needs: words::bits(needs), ..Params::default() },
+            workgroups: parts as u32,
+            unit: 1,
+            items,
+            bytes: 8 * items + (16 + 4 * RECORD as u64) * parts as u64,
+        })?;
+        commands.run()?;
+        fetch(core, &records, parts * RECORD, |window| words.extend_from_slice(window))?;
+    }
+    let mut records = words.chunks(RECORD);
+    let below = ranks.iter().zip(tiles).map(|(&(segment, _), (tile, length))| {
+        let mut sums = Sums::default();
+        for lower in resident.of_segment[segment]..tile {
+            let record = &resident.load.records[lower * RECORD..];
+            sums.append(&words::sums(record, resident.load.tiles[lower].length.into()));
+        }
+        if let Some(record) = (length > 0).then(|| records.next()).flatten() {
+            sums.append(&words::sums(record, length.into()));
+        }
+        sums
+    });
+    Ok(below.collect())
+}
+
+/// The tile that has the key after so many of a segment.
+fn tile_of(resident: &Resident, segment: usize, rank: u64) -> usize {
+    let tiles = resident.of_segment[segment]..resident.of_segment[segment + 1];
     let start = resident.load.tiles[tiles.start].start;
     let is_before = |i: usize| {
         let tile = resident.load.tiles[tiles.start + i];
-        u64::from(tile.start - start + tile.length) <= query.rank
+        u64::from(tile.start - start + tile.length) <= rank
     };
     tiles.start + partition_point(tiles.len(), is_before)
 }

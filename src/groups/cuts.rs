@@ -8,7 +8,7 @@ use ruint::aliases::U256;
 
 use super::prices::Ratio;
 use super::schema::GroupSchema;
-use super::{Exact, Groups};
+use super::{Counts, Exact, Groups};
 use crate::columns::text::Number;
 use crate::error::{Error, Result};
 use crate::numbers::unit::Unit;
@@ -71,6 +71,11 @@ impl Cuts {
         }
     }
 
+    /// The least amount that counts in a group, in its unit: zero where all do, none where nothing does.
+    pub fn least(&self, group: u32) -> Option<U256> {
+        self.least.get(group as usize).map_or(Some(U256::ZERO), |least| *least)
+    }
+
     /// Takes note of what is cut off.
     pub fn cut(&self, cut: HashMap<u32, (u64, U320)>) {
         let mut below = self.below.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,21 +89,23 @@ impl Cuts {
     pub fn finish(self, options: &Options, groups: &mut Groups) {
         let below = self.below.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (id, counts) in groups.counts.iter_mut().enumerate() {
-            let n = below.get(&(id as u32)).map_or(0, |cut| cut.0);
-            counts.below += n;
-            counts.holders -= n;
-            let zeros = match (options.has_least(), &options.top_holders) {
-                (true, _) | (false, Some(Top::Share(_))) => counts.zero,
-                (false, Some(Top::Count(most))) => {
-                    counts.zero.saturating_sub(most - counts.holders.min(*most))
-                }
-                (false, None) => 0,
-            };
-            counts.below += zeros;
-            counts.zero -= zeros;
+            cut_off(options, counts, below.get(&(id as u32)).map_or(0, |cut| cut.0));
         }
         groups.below = below.into_iter().map(|(group, (_, sum))| (group, sum)).collect();
     }
+}
+
+/// The counts of a group off which so many holders are cut.
+pub fn cut_off(options: &Options, counts: &mut Counts, n: u64) {
+    counts.below += n;
+    counts.holders -= n;
+    let zeros = match (options.has_least(), &options.top_holders) {
+        (true, _) | (false, Some(Top::Share(_))) => counts.zero,
+        (false, Some(Top::Count(most))) => counts.zero.saturating_sub(most - counts.holders.min(*most)),
+        (false, None) => 0,
+    };
+    counts.below += zeros;
+    counts.zero -= zeros;
 }
 
 /// Adds to what is cut off a group.

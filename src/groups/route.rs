@@ -4,7 +4,7 @@ use std::mem::{size_of, take};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
@@ -48,13 +48,39 @@ impl Record for Amount {
     }
 }
 
-/// An exact amount, and two flags: whether it is an entity's, and whether nothing was cut off it.
-pub type Held = [u64; 5];
+/// An exact amount, and whether it is an entity's and whether nothing was cut off it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
+#[repr(C)]
+pub struct Held {
+    amount: Amount,
+    flags: u64,
+}
+
+impl Held {
+    /// A holder.
+    pub fn new(amount: U256, whole: bool, is_entity: bool) -> Self {
+        Self { amount: Amount::of(amount, 0), flags: u64::from(is_entity) << 1 | u64::from(whole) }
+    }
+
+    /// What it holds.
+    pub fn amount(self) -> U256 {
+        amount(self.amount)
+    }
+
+    /// Whether nothing was cut off its amount.
+    pub fn is_whole(self) -> bool {
+        self.flags & 1 == 1
+    }
+
+    /// Whether it is an entity.
+    pub fn is_entity(self) -> bool {
+        self.flags >> 1 == 1
+    }
+}
 
 impl Record for Held {
-    fn of(amount: U256, key: Key) -> Self {
-        let [a, b, c, d] = Amount::of(amount, key);
-        [a, b, c, d, 0]
+    fn of(amount: U256, _: Key) -> Self {
+        Self::new(amount, false, false)
     }
 
     fn outline(records: &[Self]) -> Sums {

@@ -60,42 +60,60 @@ impl Ingest {
         options: &Options,
         context: &Context<'_>,
     ) -> Result<Spilled<'s>> {
+        if options.owners != Owners::Trust || options.cuts() {
+            let by_rank = options.top_holders.is_some();
+            let (sieve, workers) =
+                self.sieve(counted, by_rank, &|_| true, bounds, spill, options, context)?;
+            return sieve.finish(workers, counted, bounds, spill, options, context);
+        }
+        // What most inputs are: doubles become keys by their bits, without exact amounts on the way.
+        context.progress.start("partitioning", self.rows());
+        let router = counted.router(bounds, spill);
+        let workers =
+            self.again(counted, Owners::Trust, options, context, |origin, part, amounts, left| {
+                let refuse = |row, problem: &str| place_error(origin, part, row, &self.files, problem);
+                router.with(|buffers| {
+                    let put = |group, key| router.send(buffers, group, key);
+                    each_key(part, amounts, &counted.groups, left, refuse, put)
+                })
+            })?;
+        Spilled::new(router, workers, counted.groups.keys.len())
+    }
+
+    /// Reads all rows again, and sends their holders through a sieve, those of wanted groups where rows are holders.
+    #[expect(clippy::too_many_arguments, reason = "what is read, by what, and where it goes")]
+    pub(super) fn sieve<'s>(
+        &self,
+        counted: &mut Counted,
+        by_rank: bool,
+        wanted: &(dyn Fn(u32) -> bool + Sync),
+        bounds: Bounds,
+        spill: &'s Spill,
+        options: &Options,
+        context: &Context<'_>,
+    ) -> Result<(Sieve<'s>, Workers)> {
         context.progress.start("partitioning", self.rows());
         let cuts = Cuts::of(options, &counted.groups, &self.schema)?;
         match options.owners {
-            // What most inputs are: doubles become keys by their bits, without exact amounts on the way.
-            Owners::Trust if !options.cuts() => {
-                let router = counted.router(bounds, spill);
-                let workers =
-                    self.again(counted, Owners::Trust, options, context, |origin, part, amounts, left| {
-                        let refuse =
-                            |row, problem: &str| place_error(origin, part, row, &self.files, problem);
-                        router.with(|buffers| {
-                            let put = |group, key| router.send(buffers, group, key);
-                            each_key(part, amounts, &counted.groups, left, refuse, put)
-                        })
-                    })?;
-                Spilled::new(router, workers, counted.groups.keys.len())
-            }
             Owners::Trust => {
-                let sieve = Sieve::new(cuts, counted, bounds, spill, options, |group| counted.sample(group));
+                let sieve = Sieve::new(cuts, counted, by_rank, bounds, spill, |group| counted.sample(group));
                 let workers =
                     self.again(counted, Owners::Trust, options, context, |origin, part, amounts, left| {
                         let refuse =
                             |row, problem: &str| place_error(origin, part, row, &self.files, problem);
                         sieve.with(left, |put| {
                             each_amount(part, amounts, &counted.groups, refuse, |group, amount, whole| {
-                                put(group, amount, whole, false)
+                                if wanted(group) { put(group, amount, whole, false) } else { Ok(()) }
                             })
                         })
                     })?;
-                sieve.finish(workers, counted, bounds, spill, options, context)
+                Ok((sieve, workers))
             }
             Owners::Check => {
                 // Rows go two ways at once.
                 let half = Bounds { buffers: bounds.buffers / 2, ..bounds };
                 let by_owner = self.owner_router(half, spill);
-                let sieve = Sieve::new(cuts, counted, half, spill, options, |group| counted.sample(group));
+                let sieve = Sieve::new(cuts, counted, by_rank, half, spill, |group| counted.sample(group));
                 let before = self.rows_before();
                 let workers =
                     self.again(counted, Owners::Check, options, context, |origin, part, amounts, left| {
@@ -117,7 +135,7 @@ impl Ingest {
                 for counts in &mut counted.groups.counts {
                     counts.holders -= counts.zero;
                 }
-                sieve.finish(workers, counted, bounds, spill, options, context)
+                Ok((sieve, workers))
             }
             Owners::Merge => {
                 let router = self.owner_router(bounds, spill);
@@ -128,7 +146,8 @@ impl Ingest {
                 drop(workers);
                 let by_owner = router.finish()?;
                 if options.look_through.is_some() {
-                    return self.spill_looked_through(&by_owner, counted, bounds, spill, options, context);
+                    return self
+                        .sieve_looked_through(&by_owner, counted, by_rank, bounds, spill, options, context);
                 }
                 let [owners, zeros] = [(); 2].map(|()| atomics(&counted.groups));
                 let (mut sieve, mut cuts) = (None, Some(cuts));
@@ -137,7 +156,7 @@ impl Ingest {
                     // The first lot of owners is a sample of them all.
                     let sieve = sieve.get_or_insert_with(|| {
                         let sample = |group| of_holdings(merged, group);
-                        Sieve::new(cuts.take().unwrap_or_default(), counted, bounds, spill, options, sample)
+                        Sieve::new(cuts.take().unwrap_or_default(), counted, by_rank, bounds, spill, sample)
                     });
                     merged.par_iter().try_for_each(|merged| {
                         workers.with(0, |Worker { left, .. }| {
@@ -168,8 +187,7 @@ impl Ingest {
                     counts.zero = counted(&zeros);
                     counts.holders = counted(&owners) - counts.zero;
                 }
-                let sieve = sieve.expect("there is a lot at least");
-                sieve.finish(workers, counted, bounds, spill, options, context)
+                Ok((sieve.expect("there is a lot at least"), workers))
             }
         }
     }

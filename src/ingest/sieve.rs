@@ -4,9 +4,9 @@ use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use bytemuck::Zeroable;
 use hashbrown::HashMap;
 use rayon::prelude::*;
-use ruint::aliases::U256;
 
 use super::spilled::Spilled;
 use super::{Context, Counted};
@@ -51,9 +51,9 @@ impl<'s> Sieve<'s> {
     pub(super) fn new(
         cuts: Cuts,
         counted: &Counted,
+        by_rank: bool,
         bounds: Bounds,
         spill: &'s Spill,
-        options: &Options,
         sample: impl Fn(usize) -> Vec<Amount>,
     ) -> Self {
         let holders = counted.holders();
@@ -65,7 +65,7 @@ impl<'s> Sieve<'s> {
             sample(group).into_iter().map(|record| key::of(amount(record)).0).collect()
         };
         let mut samples = HashMap::new();
-        let way = if options.top_holders.is_some() {
+        let way = if by_rank {
             let large = holders.iter().enumerate().filter(|(_, n)| **n > bounds.keys as u64);
             samples = large.map(|(group, _)| (group, keys_of(group))).collect();
             let of_held = |group: usize| -> Vec<Held> {
@@ -104,9 +104,7 @@ impl<'s> Sieve<'s> {
                         add(&mut cut, group, 1, U320::from(amount.wide()));
                         return Ok(());
                     }
-                    let [a, b, c, d] = Amount::of(amount.wide(), 0);
-                    let flags = u64::from(is_entity) << 1 | u64::from(whole);
-                    router.send(buffers, group, [a, b, c, d, flags])
+                    router.send(buffers, group, Held::new(amount.wide(), whole, is_entity))
                 })
             })?,
         }
@@ -114,6 +112,22 @@ impl<'s> Sieve<'s> {
             self.cuts.cut(cut);
         }
         Ok(())
+    }
+
+    /// All holders of each group, the largest first, for a sieve without cuts that has them by rank.
+    pub(super) fn ranked(self, groups: usize) -> Result<Vec<Vec<Held>>> {
+        let Way::Ranks(router) = self.way else { unreachable!("they came by rank") };
+        let routed = router.finish()?;
+        let mut of_groups: Vec<Vec<Held>> = vec![vec![]; groups];
+        for at in 0..routed.partitions.len() {
+            let all = Mutex::new(&mut of_groups);
+            routed.each_block(at, |records, groups| {
+                let mut of_groups = all.lock().unwrap_or_else(PoisonError::into_inner);
+                records.iter().zip(groups).for_each(|(&held, &group)| of_groups[group as usize].push(held));
+            })?;
+        }
+        of_groups.par_iter_mut().for_each(|held| held.par_sort_unstable_by(|a, b| b.cmp(a)));
+        Ok(of_groups)
     }
 
     /// Once all holders are in: keeps the largest, and settles the groups' counts.
@@ -211,7 +225,7 @@ impl Keeper<'_> {
         let partition = &routed.partitions[at];
         if partition.is_range {
             let mut records = take(&mut self.records);
-            records.resize(routed.records(at), [0; 5]);
+            records.resize(routed.records(at), Held::zeroed());
             routed.read_range(at, &mut records)?;
             records.par_sort_unstable_by(|a, b| b.cmp(a));
             self.keep_group(partition.groups.start as u32, &records, |held| *held)?;
@@ -247,25 +261,21 @@ impl Keeper<'_> {
         *rest -= own as u64;
         let (largest, others) = of_group.split_at(own);
         if !others.is_empty() {
-            let sum = others.iter().fold(U320::ZERO, |sum, other| sum + U320::from(exact(held(other))));
+            let sum = others.iter().fold(U320::ZERO, |sum, other| sum + U320::from(held(other).amount()));
             self.cuts.cut(HashMap::from([(group, (others.len() as u64, sum))]));
         }
-        let are_entities = largest.iter().map(|holder| held(holder)[4] >> 1).sum();
+        let are_entities = largest.iter().map(|holder| u64::from(held(holder).is_entity())).sum();
         self.entities[group as usize].fetch_add(are_entities, Ordering::Relaxed);
         largest.par_chunks(LOT).try_for_each(|lot| {
             self.workers.with(0, |Worker { left, .. }| {
                 self.keys.with(|buffers| {
                     lot.iter().try_for_each(|holder| {
                         let held = held(holder);
-                        let whole = held[4] & 1 == 1;
-                        self.keys.send(buffers, group, left.key(group, Exact::Wide(exact(held)), whole))
+                        let whole = held.is_whole();
+                        self.keys.send(buffers, group, left.key(group, Exact::Wide(held.amount()), whole))
                     })
                 })
             })
         })
     }
-}
-
-fn exact([a, b, c, d, _]: Held) -> U256 {
-    amount([a, b, c, d])
 }

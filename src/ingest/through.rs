@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use ruint::aliases::U256;
 
 use super::sieve::Sieve;
-use super::spilled::Spilled;
 use super::{Context, Counted, Ingest};
 use crate::columns::owner;
 use crate::error::{Error, Result};
@@ -230,16 +229,18 @@ impl Ingest {
         Ok((contracts, snapshots))
     }
 
-    /// Sends holders to their partitions once contracts are looked through; the groups' counts become those of holders.
-    pub(super) fn spill_looked_through<'s>(
+    /// Sends holders through a sieve once contracts are looked through; the groups' counts become those of holders.
+    #[expect(clippy::too_many_arguments, reason = "what is read, by what, and where it goes")]
+    pub(super) fn sieve_looked_through<'s>(
         &self,
         by_owner: &ByOwner<'_>,
         counted: &mut Counted,
+        by_rank: bool,
         bounds: Bounds,
         spill: &'s Spill,
         options: &Options,
         context: &Context<'_>,
-    ) -> Result<Spilled<'s>> {
+    ) -> Result<(Sieve<'s>, Workers)> {
         let looked = self.looked_through(by_owner, counted, bounds, options, context)?;
         let cuts = Cuts::of(options, &counted.groups, &self.schema)?;
         let groups = &mut counted.groups;
@@ -256,7 +257,7 @@ impl Ingest {
                 groups.looked_through.insert(group as u32, ratio(&passed, &looked.totals[group]));
             }
         }
-        let sieve = Sieve::new(cuts, counted, bounds, spill, options, |group| looked.sample(group));
+        let sieve = Sieve::new(cuts, counted, by_rank, bounds, spill, |group| looked.sample(group));
         let workers = Workers::default();
         looked.holders.par_iter().enumerate().try_for_each(|(group, holders)| {
             workers.with(0, |Worker { left, .. }| {
@@ -268,6 +269,6 @@ impl Ingest {
                 })
             })
         })?;
-        sieve.finish(workers, counted, bounds, spill, options, context)
+        Ok((sieve, workers))
     }
 }

@@ -27,13 +27,23 @@ pub struct InputFile {
     /// Its size in bytes.
     pub bytes: u64,
     metadata: ArrowReaderMetadata,
+    loaded: Option<Loaded>,
+}
+
+/// Rows that stay in memory.
+#[derive(Debug)]
+struct Loaded {
+    /// Their columns, ascending.
+    roots: Vec<usize>,
+    /// Of each row group.
+    batches: Vec<Vec<RecordBatch>>,
 }
 
 impl InputFile {
     /// Reads the footer.
     pub fn open(source: Source) -> Result<Self> {
         let (bytes, metadata) = guard(&source, || footer(&source))?;
-        Ok(Self { source, bytes, metadata })
+        Ok(Self { source, bytes, metadata, loaded: None })
     }
 
     /// The Arrow schema of its columns.
@@ -78,8 +88,31 @@ impl InputFile {
         own.map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum()
     }
 
+    /// Keeps the batches of every row group, as they were read with these columns, for whoever reads them next.
+    pub fn keep(&mut self, roots: Vec<usize>, batches: Vec<Vec<RecordBatch>>) {
+        self.loaded = Some(Loaded { roots, batches });
+    }
+
     /// The batches of one row group, only the columns `roots` (ascending) in them.
     pub fn read(
+        &self,
+        row_group: usize,
+        roots: &[usize],
+    ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + '_>> {
+        match &self.loaded {
+            None => Ok(Box::new(self.read_pages(row_group, roots)?)),
+            Some(loaded) => {
+                let at = |root| loaded.roots.binary_search(root).expect("what is read was loaded");
+                let columns: Vec<usize> = roots.iter().map(at).collect();
+                let own = move |batch: &RecordBatch| {
+                    batch.project(&columns).map_err(Error::arrow("read what was loaded"))
+                };
+                Ok(Box::new(loaded.batches[row_group].iter().map(own)))
+            }
+        }
+    }
+
+    fn read_pages(
         &self,
         row_group: usize,
         roots: &[usize],

@@ -1,0 +1,261 @@
+//! An analysis in many settings: how much figures depend on who is counted.
+//!
+//! Rows are read once. Populations, which differ in who is left out and who is one, are counted one by one; tails are
+//! cut off a population by ranges of one sorted order, so that they cost searches and no sort.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::{concat_batches, interleave_record_batch};
+use arrow::datatypes::{DataType, Field};
+use rayon::prelude::*;
+use ruint::aliases::U256;
+
+use crate::analyze::row;
+use crate::choose::{Choice, choose};
+use crate::engine::{Floor, Kept, Settling, Tails};
+use crate::error::{Error, Result};
+use crate::groups::cuts::{Cuts, cut_off, kept};
+use crate::ingest::{Context, Hold, Ingest};
+use crate::metrics::{self, Metric};
+use crate::moments::{Ask, Total};
+use crate::numbers::key::Key;
+use crate::numbers::tie;
+use crate::numbers::wide::U320;
+use crate::options::Options;
+use crate::options::grid::{Grid, Tail, Who};
+use crate::plan::{Plan, QUERIES};
+use crate::results::{self, Results, Row};
+
+pub mod summary;
+
+/// The columns that say which setting a row is of.
+pub const SETTINGS: [&str; 6] =
+    ["exclude", "entities", "look_through", "min_amount", "min_value", "top_holders"];
+
+/// The outcome of a sweep.
+pub struct Sweep {
+    /// A row per group and setting: the group's columns, the setting's, and those of an analysis.
+    pub results: Results,
+    /// How many settings.
+    pub settings: usize,
+    /// What the user should know, in full sentences.
+    pub warnings: Vec<String>,
+    /// What computed and why, where devices were looked at.
+    pub device: Option<String>,
+}
+
+/// Analyzes the snapshots behind the grid's paths in each of its settings.
+pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
+    let common = &grid.common;
+    let metrics = metrics::select(metrics::catalog(&common.extras), &common.metrics)?;
+    let widest = grid.widest()?;
+    let mut ingest = Ingest::open(&widest, context.interrupted)?;
+    results::refuse_clashes(&ingest.schema.fields, &metrics)?;
+    if let Some(clash) = ingest.schema.fields.iter().find(|field| SETTINGS.contains(&&field.name()[..])) {
+        return Err(Error::Usage(format!(
+            "the group column `{}` has the name of a setting; rename it in the input or leave it out of --by",
+            clash.name()
+        )));
+    }
+    ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
+    ingest.load(&widest, context)?;
+    let median = results::median_asks();
+    let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
+
+    let (mut choice, mut failed): (Option<Choice>, Vec<String>) = (None, vec![]);
+    let (mut tables, mut warnings, mut populations) = (vec![], vec![], vec![]);
+    for who in &grid.populations {
+        let options = grid.population(who)?;
+        ingest.count_by(&options)?;
+        let hold = ingest.hold(&options, context)?;
+        if choice.is_none() {
+            choice = Some(choose(&options.device, &hold.column.offsets, vec![])?);
+        }
+        let choice = choice.as_ref().expect("it was just made");
+        let counter = Counter { ingest: &ingest, metrics: &metrics, asks: &asks, choice, grid, context };
+        tables.push(counter.count(who, &options, hold, &mut failed)?);
+        for warning in ingest.warnings(&options) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        let said = ingest.population.provenance();
+        populations.push(said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    }
+    if let Some(first) = failed.first() {
+        warnings.push(format!("{first}; {} batches were computed on the CPU instead", failed.len()));
+    }
+
+    ingest.population = Arc::default();
+    let mut provenance = ingest.provenance(common);
+    let populations: Vec<serde_json::Map<String, serde_json::Value>> = populations;
+    let sweep = serde_json::json!({ "axes": grid.axes(), "populations": populations });
+    provenance.insert("concentra.sweep".into(), sweep.to_string());
+    let keys = ingest.schema.fields.len() + SETTINGS.len();
+    let mut all = Results::new(tables[0].schema_ref(), keys, provenance, u64::MAX, None);
+    let tails = grid.tails.len();
+    let parts: Vec<&RecordBatch> = tables.iter().collect();
+    let groups = tables[0].num_rows() / tails;
+    // Group by group, population by population, tail by tail.
+    let of_group = |group: usize| {
+        (0..parts.len())
+            .flat_map(move |part| (group * tails..(group + 1) * tails).map(move |row| (part, row)))
+    };
+    let indices: Vec<(usize, usize)> = (0..groups).flat_map(of_group).collect();
+    for lot in indices.chunks(LOT) {
+        let rows = interleave_record_batch(&parts, lot).map_err(Error::arrow("put the result together"))?;
+        all.push(&rows)?;
+    }
+    let device = choice.filter(|choice| choice.looked);
+    let device = device.map(|choice| format!("computed on {}: {}", choice.name(), choice.why));
+    Ok(Sweep { results: all, settings: parts.len() * tails, warnings, device })
+}
+
+/// Rows that become columns at a time.
+const LOT: usize = 1 << 13;
+
+/// What every population is counted with.
+struct Counter<'a> {
+    ingest: &'a Ingest,
+    metrics: &'a [Metric],
+    asks: &'a [&'a Ask],
+    choice: &'a Choice,
+    grid: &'a Grid,
+    context: &'a Context<'a>,
+}
+
+/// A tail's options, and the least amounts that count.
+struct Cut {
+    options: Options,
+    least: Cuts,
+}
+
+impl Counter<'_> {
+    /// The rows of one population: group by group, tail by tail.
+    fn count(
+        &self,
+        who: &Who,
+        options: &Options,
+        hold: Hold,
+        failed: &mut Vec<String>,
+    ) -> Result<RecordBatch> {
+        let Self { ingest, metrics, asks, choice, grid, context } = self;
+        let Hold { counted, mut column, ranked } = hold;
+        let groups = &counted.groups;
+        let cut = |tail: &Tail| {
+            let options = tail.options(options);
+            Ok(Cut { least: Cuts::of(&options, groups, &ingest.schema)?, options })
+        };
+        let cuts: Vec<Cut> = grid.tails.iter().map(cut).collect::<Result<_>>()?;
+        let all = 0..groups.keys.len();
+        let queries = (QUERIES / cuts.len() as u64).max(1);
+        let (offsets, totals) = (&column.offsets, &column.totals);
+        let plan = Plan::of_parts(&[all], queries, offsets, metrics, asks, &choice.name(), &choice.why);
+        context.progress.start("measuring", plan.keys as u64);
+        let mut batches = vec![];
+        for work in plan.works(&mut column.keys, offsets, totals) {
+            if (context.interrupted)() {
+                return Err(Error::Interrupted);
+            }
+            let (first, n, holders) = (work.first, work.totals.len(), work.keys.len() as u64);
+            let floor = |group: usize, setting: usize| {
+                let (group, n) = (first + group, groups.counts[first + group].holders);
+                let Some(least) = cuts[setting].least.least(group as u32) else { return Floor::Rank(n) };
+                let ranked = &ranked[group];
+                if ranked.is_empty() {
+                    return Floor::Key(least_key(least));
+                }
+                Floor::Rank(n - kept(cuts[setting].options.top_holders.as_ref(), ranked.at_least(least)))
+            };
+            let total = |group: usize, cut: u64, amount: U320| {
+                let (group, n) = (first + group, groups.counts[first + group].holders);
+                let ranked = &ranked[group];
+                if ranked.is_empty() {
+                    Total { amount, exact: true }
+                } else {
+                    ranked.largest(n - cut).total()
+                }
+            };
+            let tails = Tails {
+                settings: cuts.len(),
+                floor: &floor,
+                kept: &|setting, n| kept(cuts[setting].options.top_holders.as_ref(), n),
+                total: &total,
+            };
+            let (kept, made) =
+                choice.compute.measure_tails(work, asks, &tails, context.recorder, options.require_gpu)?;
+            failed.extend(made.note.clone());
+            let rows: Vec<Row> = kept
+                .into_par_iter()
+                .enumerate()
+                .map(|(i, kept)| {
+                    let (group, cut) = (first + i / cuts.len(), &cuts[i % cuts.len()]);
+                    let ranked = &ranked[group];
+                    let mut counts = groups.counts[group];
+                    cut_off(&cut.options, &mut counts, kept.cut);
+                    if !ranked.is_empty() {
+                        counts.entities = ranked.largest(counts.holders).entities;
+                    }
+                    let Kept { total, mut measured, .. } = kept;
+                    if measured.open {
+                        let mut settling = Settling::new(&mut measured);
+                        settling.take(&mut ranked.amounts(counts.holders));
+                        settling.finish();
+                    }
+                    let below = totals[group].amount - total.amount;
+                    row(groups, group, counts, &below, &total, &measured, metrics, &made)
+                })
+                .collect();
+            let keys: Vec<Box<[u8]>> = (first..first + n)
+                .flat_map(|group| std::iter::repeat_n(groups.keys[group].clone(), cuts.len()))
+                .collect();
+            for (rows, keys) in rows.chunks(LOT).zip(keys.chunks(LOT)) {
+                batches.push(self.batch(who, batches_rows(&batches), keys, rows)?);
+            }
+            context.progress.add(holders);
+        }
+        let schema = match batches.first() {
+            Some(batch) => batch.schema(),
+            None => self.batch(who, 0, &[], &[])?.schema(),
+        };
+        concat_batches(&schema, &batches).map_err(Error::arrow("put the result together"))
+    }
+
+    /// Rows as columns; the first of them is the population's row of this number.
+    fn batch(&self, who: &Who, first: usize, keys: &[Box<[u8]>], rows: &[Row]) -> Result<RecordBatch> {
+        let Self { ingest, metrics, grid, .. } = self;
+        let tail = |row: usize| &grid.tails[(first + row) % grid.tails.len()];
+        let n = rows.len();
+        let texts = |of: &dyn Fn(usize) -> String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values((0..n).map(of)))
+        };
+        let switch = |on: bool| -> ArrayRef { Arc::new(BooleanArray::from(vec![on; n])) };
+        let settings: [ArrayRef; 6] = [
+            texts(&|_| who.exclude.clone()),
+            switch(who.entities),
+            switch(who.look_through.is_some()),
+            texts(&|row| tail(row).min_amount.clone()),
+            texts(&|row| tail(row).min_value.clone()),
+            texts(&|row| tail(row).top_holders.clone()),
+        ];
+        let mut fields = ingest.schema.fields.clone();
+        let mut columns = ingest.schema.columns_of(keys)?;
+        for (name, column) in SETTINGS.iter().zip(settings) {
+            let kind =
+                if *column.data_type() == DataType::Boolean { DataType::Boolean } else { DataType::Utf8 };
+            fields.push(Field::new(*name, kind, false));
+            columns.push(column);
+        }
+        results::batch(&fields, columns, rows, metrics, grid.common.decimals)
+    }
+}
+
+fn batches_rows(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
+}
+
+/// The least key whose amount is no less; none is above 2^256.
+fn least_key(least: U256) -> Key {
+    tie::at_least(&U320::from(least)).map_or(Key::MAX, |(certain, _)| certain)
+}
