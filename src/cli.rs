@@ -230,8 +230,8 @@ pub struct MeasureArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     concentra sweep f.parquet --top-holders all,1000,100 --min-amount 0,1,100\n  \
-    concentra sweep f.parquet --exclude none,burn,burn+label:exchange --entities off,on \\\n    \
-      --labels labels.csv -o sweep.parquet --summary ranges.parquet")]
+    concentra sweep f.parquet --exclude none,burn --entities off,on --labels l.csv\n  \
+    concentra sweep f.parquet --top-holders all,10% -o a.parquet --summary b.csv")]
 pub struct SweepArgs {
     /// What to read.
     #[command(flatten)]

@@ -255,6 +255,17 @@ pub struct Column {
     pub totals: Vec<Total>,
     /// What rows were read into: as many words, for others to use.
     pub scratch: Vec<u64>,
+    /// Where they were asked for.
+    pub rests: Option<Rests>,
+}
+
+/// What keys leave out of amounts.
+#[derive(Debug)]
+pub struct Rests {
+    /// Of each key.
+    pub all: Vec<u64>,
+    /// Of each group, whether some are beyond a word and not told.
+    pub untold: Vec<bool>,
 }
 
 /// Every amount of a part that is not zero, and its group by rank: exactly, and whether nothing was cut off.

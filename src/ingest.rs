@@ -96,11 +96,23 @@ impl Ingest {
         if options.owners != Owners::Trust || options.cuts() {
             return self.gather_counted(most, options, context);
         }
+        self.gather_rows(most, false, options, context)
+    }
+
+    /// The same where each row is a holder; wishes what keys leave out of amounts too.
+    fn gather_rows(
+        &self,
+        most: usize,
+        with_rests: bool,
+        options: &Options,
+        context: &Context<'_>,
+    ) -> Result<(Counted, Column)> {
         let tasks = self.tasks();
         let rows = self.rows();
         context.progress.start("reading", rows);
         let (registry, mut workers) = (Registry::new(most), Workers::default());
-        let decimals = self.decimals();
+        // What becomes a key at once leaves its rest behind.
+        let decimals = self.decimals().filter(|_| !with_rests);
         // A damaged footer may promise more rows than there is memory: they are then read without slots, and found out.
         let wanted = if self.fits_slots() { usize::try_from(rows).unwrap_or(0) } else { 0 };
         let mut slots = bytemuck::try_zeroed_vec(wanted).unwrap_or_default();
@@ -110,7 +122,7 @@ impl Ingest {
         let (chunks, of_task) = self.read(&tasks, &reading, &workers, &mut slots, context)?;
         let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
             let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, options)?;
-            let column = scatter(chunks, &groups, workers, &self.files)?;
+            let column = scatter(chunks, &groups, with_rests, workers, &self.files)?;
             Ok::<_, Error>((groups, column))
         })?;
         column.scratch = slots;
@@ -133,7 +145,7 @@ impl Ingest {
             let Part::Groups(groups, partition) = part else { unreachable!("there are no bounds to cut by") };
             (keys, totals) = spilled.groups(&groups, partition, &offsets)?;
         }
-        Ok((counted, Column { keys, offsets, totals, scratch: vec![] }))
+        Ok((counted, Column { keys, offsets, totals, scratch: vec![], rests: None }))
     }
 
     /// Bytes of memory that rows take while they are gathered and sorted, at most. Measured: 16 to 25 for words, 29 to

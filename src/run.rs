@@ -138,7 +138,9 @@ fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> 
         written.extend(output.write(&summary, &manners.look(true))?.map(|path| (summary.rows(), path)));
     }
     let look = manners.look(!args.measure.metrics.is_empty());
-    written.extend(output.write(&swept.results, &look)?.map(|path| (swept.results.rows(), path)));
+    let shown = if output.is_exact() { None } else { Some(swept.varying()?) };
+    let results = shown.as_ref().unwrap_or(&swept.results);
+    written.extend(output.write(results, &look)?.map(|path| (results.rows(), path)));
     for (rows, path) in written.iter().filter(|_| !manners.quiet) {
         let what = if *rows == 1 { "row" } else { "rows" };
         tell(Message::Note(&format!("{rows} {what} written to {}", path.display())));

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{concat_batches, interleave_record_batch};
 use arrow::datatypes::{DataType, Field};
 use rayon::prelude::*;
@@ -45,6 +45,22 @@ pub struct Sweep {
     pub device: Option<String>,
 }
 
+impl Sweep {
+    /// The results to be read, without the settings that are the same in all rows.
+    pub fn varying(&self) -> Result<Results> {
+        let table = self.results.table()?;
+        let varies = |&column: &usize| {
+            let values = table.column(column);
+            let is_setting = SETTINGS.contains(&&table.schema_ref().field(column).name()[..]);
+            !is_setting || (1..values.len()).any(|row| values.slice(row, 1) != values.slice(0, 1))
+        };
+        let kept: Vec<usize> = (0..table.num_columns()).filter(varies).collect();
+        let keys = kept.iter().filter(|&&column| column < self.results.group_columns).count();
+        let table = table.project(&kept).map_err(Error::arrow("show the result"))?;
+        Ok(Results::of(table, keys))
+    }
+}
+
 /// Analyzes the snapshots behind the grid's paths in each of its settings.
 pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
     let common = &grid.common;
@@ -59,7 +75,9 @@ pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
         )));
     }
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
-    ingest.load(&widest, context)?;
+    if grid.populations.len() > 1 {
+        ingest.load(&widest, context)?;
+    }
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
 

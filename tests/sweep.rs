@@ -19,6 +19,7 @@ use concentra::sweep::{self, SETTINGS, Sweep};
 use proptest::prelude::*;
 
 use crate::random::Random;
+use crate::shell::Shell;
 use crate::support::{Folder, Table, analyze, f64s, real_data, texts, u64s};
 
 fn command(line: &[&str]) -> Command {
@@ -175,8 +176,9 @@ fn every_device_gives_the_same_rows() {
     let folder = Folder::new();
     let mut random = Random(7);
     for kind in [0, 3, 4] {
-        let rows: Vec<(u8, u8, u64)> =
-            (0..3000).map(|_| ((random.next() % 3) as u8, (random.next() % 12) as u8, random.next() % 1000)).collect();
+        let rows: Vec<(u8, u8, u64)> = (0..3000)
+            .map(|_| ((random.next() % 3) as u8, (random.next() % 12) as u8, random.next() % 1000))
+            .collect();
         let path = write(&folder, kind, &rows);
         let devices = devices();
         let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
@@ -288,4 +290,92 @@ fn what_is_left_is_a_group_of_its_own() {
             }
         }
     }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn cuts_leave_keys_on_the_device() {
+    let mut random = Random(5);
+    let groups = vec![(0..20_000).map(|_| random.key(40)).collect::<Vec<Key>>()];
+    let floors: Vec<Floor> = (0..100).map(|i| Floor::Rank(i * 190)).collect();
+    for adapter in crate::devices::tested() {
+        let gpu = concentra::gpu::Gpu::open(&adapter, Default::default()).unwrap();
+        let uploaded = |floors: &[Floor]| {
+            gpu.take_counters();
+            measure(&gpu, &groups, floors, gpu.largest_segment());
+            let counters = gpu.take_counters();
+            (counters.loads, counters.key_passes, counters.large_keys, counters.uploaded)
+        };
+        let (one, all) = (uploaded(&floors[..1]), uploaded(&floors));
+        assert_eq!((one.0, one.1, one.2), (all.0, all.1, all.2), "sorted once on {}", adapter.name());
+        // What a hundred cuts ask is less than their keys, which go up once.
+        assert!(all.3 - one.3 < 8 * 20_000, "{} and {} bytes", one.3, all.3);
+    }
+}
+
+#[test]
+fn the_summary_tells_how_far_metrics_move() {
+    let shell = Shell::new();
+    let owners: Vec<String> = (1..=6).map(|i| format!("0x{i:02x}")).collect();
+    shell.parquet(
+        "a.parquet",
+        vec![
+            ("token", crate::shell::text(["x", "x", "x", "x", "y", "y"])),
+            ("owner", crate::shell::text(owners.iter().map(String::as_str))),
+            ("balance", crate::shell::numbers([1, 1, 2, 4, 7, 7])),
+        ],
+    );
+    let line =
+        "sweep a.parquet --top-holders all,2 --min-amount 0,2,5 --metrics max_share,nakamoto_1_2,lorenz";
+    let ran = shell.run(&format!("{line} --summary s.json -o all.json")).ok();
+    ran.says(&["4 rows written to s.json", "12 rows written to all.json"]);
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(shell.path(name)).unwrap()).unwrap()
+    };
+    let summary = read("s.json");
+    let row = |at: usize| summary.as_array().unwrap()[at].clone();
+    let expected = serde_json::json!({
+        "snapshot": "a", "token": "x", "metric": "max_share", "n_settings": 4,
+        "min": 0.5, "max": 4.0 / 6.0, "range": 4.0 / 6.0 - 0.5,
+        "min_at": "", "max_at": "--top-holders 2",
+    });
+    assert_eq!(row(0), expected);
+    assert_eq!(
+        (&row(3)["metric"], &row(3)["n_settings"], &row(3)["range"]),
+        (&"nakamoto_1_2".into(), &6.into(), &0.0.into())
+    );
+    // In the last two settings of x nobody is left.
+    let all = read("all.json");
+    let last = &all.as_array().unwrap()[5];
+    assert_eq!(
+        (&last["n_holders"], &last["n_below"], &last["max_share"]),
+        (&0.into(), &4.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(
+        (&last["min_amount"], &last["top_holders"], &last["entities"]),
+        (&"5".into(), &"2".into(), &false.into())
+    );
+}
+
+#[test]
+fn wrong_grids_are_refused() {
+    let shell = Shell::with_holders();
+    let refused: [(&str, &[&str]); 9] = [
+        ("--top-holders all,10,10", &["--top-holders", "twice"]),
+        ("--top-holders 10,some", &["--top-holders some", "1000"]),
+        ("--min-amount 0,-1", &["--min-amount -1"]),
+        ("--min-value 0,5", &["--min-value needs --price"]),
+        ("--price 2", &["--price is for --min-value"]),
+        ("--entities off,on --owners check", &["--entities merges owners"]),
+        ("--exclude none,burn,burn", &["--exclude", "twice"]),
+        ("--exclude none,label:x", &["label:x", "--labels"]),
+        ("-o a.parquet --summary a.parquet", &["--summary", "another file"]),
+    ];
+    for (flags, parts) in refused {
+        shell.run(&format!("sweep h.parquet {flags}")).fails(2, parts);
+    }
+    shell.run("sweep h.parquet --exclude none,missing.txt").fails(1, &["missing.txt"]);
+    shell.run("sweep h.parquet -o h.parquet --overwrite").fails(2, &["is an input"]);
+    shell.run("sweep h.parquet --summary h.parquet --overwrite").fails(2, &["is an input"]);
+    assert_eq!(shell.everything(), ["h.parquet"]);
 }

@@ -41,20 +41,18 @@ pub(crate) fn reduce_below(sorted: &Sorted<'_>, ranks: &[(usize, u64)]) -> Vec<S
         .flat_map_iter(|of_segment| {
             let segment = ranks[of_segment[0]].0;
             let mut tiles = sorted.tiles.segment(segment);
-            let mut lower = Sums::default();
+            // Of the tiles below, and of all keys that were walked so far: ranks within a tile share its walk.
+            let (mut lower, mut sums, mut walked) =
+                (Sums::default(), Sums::default(), sorted.offsets[segment]);
             of_segment.iter().map(move |&i| {
                 let end = sorted.offsets[segment] + ranks[i].1 as usize;
-                while tiles.start < tiles.end && sorted.tiles.keys[tiles.start].end <= end {
+                while !tiles.is_empty() && sorted.tiles.keys[tiles.start].end <= end {
                     lower.append(&sorted.of_tiles()[tiles.start]);
+                    (sums, walked) = (lower, sorted.tiles.keys[tiles.start].end);
                     tiles.start += 1;
                 }
-                let mut sums = lower;
-                if !tiles.is_empty() {
-                    sums.append(&reduce_tile(
-                        &sorted.keys[sorted.tiles.keys[tiles.start].start..end],
-                        sorted.needs,
-                    ));
-                }
+                sums.append(&reduce_tile(&sorted.keys[walked..end], sorted.needs));
+                walked = end;
                 (i, sums)
             })
         })

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::chunk::{Chunk, Held, Ids, Part};
 use super::worker::{Cursor, Left, Worker, Workers};
-use super::{Column, Groups, amount_of, amount_of_double, place_error};
+use super::{Column, Groups, Rests, amount_of, amount_of_double, place_error};
 use crate::error::Result;
 use crate::input::file::InputFile;
 use crate::moments::Total;
@@ -22,21 +22,27 @@ struct Target<'a> {
     groups: &'a Groups,
     /// Each key is written once, by one thread: relaxed stores are a safe parallel scatter.
     keys: Vec<AtomicU64>,
+    /// What each key leaves out of its amount, where that is wanted.
+    rests: Option<Vec<AtomicU64>>,
     /// Where each group's next keys go.
     next: Vec<AtomicUsize>,
 }
 
-/// Each chunk reserves room in its groups and fills it. Chunks are consumed as they are used up.
+/// Each chunk reserves room in its groups and fills it. Chunks are consumed as they are used up. What keys leave out of
+/// amounts is scattered too where it is wanted, of rows that are not keys yet.
 pub fn scatter(
     chunks: Vec<Chunk<'_>>,
     groups: &Groups,
+    with_rests: bool,
     mut workers: Workers,
     files: &[InputFile],
 ) -> Result<Column> {
     let offsets = groups.offsets();
+    let holders = offsets[groups.keys.len()];
     let target = Target {
         groups,
-        keys: bytemuck::zeroed_vec(offsets[groups.keys.len()]),
+        keys: bytemuck::zeroed_vec(holders),
+        rests: with_rests.then(|| bytemuck::zeroed_vec(holders)),
         next: offsets[..groups.keys.len()].iter().map(|&start| AtomicUsize::new(start)).collect(),
     };
     let done: Vec<Result<()>> = chunks
@@ -45,20 +51,24 @@ pub fn scatter(
         .collect();
     // The error told is that of the first chunk.
     done.into_iter().collect::<Result<()>>()?;
-    let keys: Vec<Key> = target.keys.into_iter().map(AtomicU64::into_inner).collect();
+    let own = |words: Vec<AtomicU64>| words.into_iter().map(AtomicU64::into_inner).collect();
+    let (keys, rests): (Vec<Key>, Option<Vec<u64>>) = (own(target.keys), target.rests.map(own));
     let totals = offsets.par_windows(2).map(|group| {
         let parts = keys[group[0]..group[1]].par_chunks(SUMMED).map(key::sum);
         Total { amount: parts.reduce(|| U320::ZERO, |a, b| a + b), exact: true }
     });
     let mut totals: Vec<Total> = totals.collect();
+    let mut untold = vec![false; groups.keys.len()];
     for worker in workers.all() {
+        worker.left.untold().for_each(|number| untold[groups.ranks[number as usize] as usize] = true);
         for (number, left) in worker.left.all() {
             let total = &mut totals[groups.ranks[number as usize] as usize];
             total.amount += left;
             total.exact = false;
         }
     }
-    Ok(Column { keys, offsets, totals, scratch: vec![] })
+    let rests = rests.map(|all| Rests { all, untold });
+    Ok(Column { keys, offsets, totals, scratch: vec![], rests })
 }
 
 impl Target<'_> {
@@ -104,6 +114,17 @@ impl Target<'_> {
             self.keys[cursor.next].store(key, Ordering::Relaxed);
             cursor.next += 1;
         };
+        let put_exact = |cursor: &mut Cursor, left: &mut Left, id: u32, (amount, whole)| {
+            let key = match &self.rests {
+                None => left.key(id, amount, whole),
+                Some(rests) => {
+                    let (key, rest) = left.key_and_rest(id, amount, whole);
+                    rests[cursor.next].store(rest, Ordering::Relaxed);
+                    key
+                }
+            };
+            put(cursor, key);
+        };
         let unit = |id: u32| self.groups.units[self.groups.ranks[id as usize] as usize];
         let refuse = |row, problem| place_error(&chunk.origin, part, row, files, problem);
         match &part.held {
@@ -123,22 +144,19 @@ impl Target<'_> {
                     if double == 0.0 {
                         return Ok(());
                     }
-                    let key = match key_of_double(double, cursor.unit) {
-                        Some(key) => key,
+                    match key_of_double(double, cursor.unit) {
+                        Some(key) => put(cursor, key),
                         None => {
-                            let (amount, whole) =
-                                amount_of_double(double, unit(id)).map_err(|problem| refuse(row, problem))?;
-                            left.key(id, amount, whole)
+                            let amount = amount_of_double(double, unit(id));
+                            put_exact(cursor, left, id, amount.map_err(|problem| refuse(row, problem))?);
                         }
-                    };
-                    put(cursor, key);
+                    }
                     Ok(())
                 })
             }
             Held::Amounts(amounts) => part.ids.try_each(part.rows, |row, id| {
-                let (amount, whole) =
-                    amount_of(amounts, row, unit(id)).map_err(|problem| refuse(row, problem))?;
-                put(&mut cursors[id as usize], left.key(id, amount, whole));
+                let amount = amount_of(amounts, row, unit(id)).map_err(|problem| refuse(row, problem))?;
+                put_exact(&mut cursors[id as usize], left, id, amount);
                 Ok(())
             }),
         }

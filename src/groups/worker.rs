@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::Exact;
 use super::chunk::Ids;
@@ -118,6 +118,7 @@ pub struct Left {
     narrow: Vec<u128>,
     /// Of larger ones. An entry, even of zero, also says that something was left out of a double.
     wide: HashMap<u32, U320>,
+    untold: HashSet<u32>,
 }
 
 impl Left {
@@ -142,6 +143,28 @@ impl Left {
             self.cut(id);
         }
         key
+    }
+
+    /// The same, and what the key leaves out; where that is beyond a word, or something was cut off before, it is not
+    /// told, and the group is noted.
+    pub fn key_and_rest(&mut self, id: u32, amount: Exact, whole: bool) -> (Key, u64) {
+        let key = self.key(id, amount, whole);
+        let rest = match amount {
+            Exact::Narrow(amount) => u64::try_from(amount - key::value_narrow(key)).ok(),
+            Exact::Wide(amount) => u64::try_from(amount - key::value(key)).ok(),
+        };
+        match rest.filter(|_| whole) {
+            Some(rest) => (key, rest),
+            None => {
+                self.untold.insert(id);
+                (key, 0)
+            }
+        }
+    }
+
+    /// Groups of which not all is told that keys leave out.
+    pub fn untold(&self) -> impl Iterator<Item = u32> + '_ {
+        self.untold.iter().copied()
     }
 
     /// Takes note that something was cut off an amount before.

@@ -35,9 +35,16 @@ pub struct Hold {
 /// The holders of a group, the largest first.
 #[derive(Debug, Default)]
 pub struct Ranked {
-    held: Vec<Held>,
+    holders: Holders,
     /// At every so many holders, all of them so far.
     marks: Vec<Largest>,
+}
+
+#[derive(Debug)]
+enum Holders {
+    Records(Vec<Held>),
+    /// Nobody is an entity, and nothing was cut off: keys, and below them what they leave out.
+    Pairs(Vec<u128>),
 }
 
 /// Some of the largest holders of a group.
@@ -93,22 +100,39 @@ impl Ingest {
     pub fn hold(&self, options: &Options, context: &Context<'_>) -> Result<Hold> {
         let spill = Spill::new(None, u64::MAX);
         if options.owners == Owners::Trust {
-            let (mut counted, column) = self.gather(usize::MAX, options, context)?;
-            let wanted = |group: u32| !column.totals[group as usize].exact;
+            let (mut counted, mut column) = self.gather_rows(usize::MAX, true, options, context)?;
+            let rests = column.rests.take().expect("rests were wished for");
             let groups = counted.groups.keys.len();
-            if !(0..groups as u32).any(wanted) {
-                let ranked = (0..groups).map(|_| Ranked::default()).collect();
-                return Ok(Hold { counted, column, ranked });
+            let mut ranked: Vec<Ranked> = (0..groups)
+                .into_par_iter()
+                .map(|group| {
+                    if column.totals[group].exact || rests.untold[group] {
+                        return Ranked::default();
+                    }
+                    let own = column.offsets[group]..column.offsets[group + 1];
+                    let pairs = column.keys[own.clone()].par_iter().zip(&rests.all[own]);
+                    let mut pairs: Vec<u128> =
+                        pairs.map(|(&key, &rest)| u128::from(key) << 64 | u128::from(rest)).collect();
+                    pairs.par_sort_unstable_by(|a, b| b.cmp(a));
+                    Ranked::new(Holders::Pairs(pairs))
+                })
+                .collect();
+            if rests.untold.contains(&true) {
+                let (wanted, none) = (|group: u32| rests.untold[group as usize], Bounds::NONE);
+                let (sieve, _) = self.sieve(&mut counted, true, &wanted, none, &spill, options, context)?;
+                for (group, held) in sieve.ranked(groups)?.into_iter().enumerate() {
+                    if rests.untold[group] {
+                        ranked[group] = Ranked::new(Holders::Records(held));
+                    }
+                }
             }
-            let bounds = Bounds::NONE;
-            let (sieve, _) = self.sieve(&mut counted, true, &wanted, bounds, &spill, options, context)?;
-            let ranked = sieve.ranked(groups)?.into_par_iter().map(Ranked::new).collect();
             return Ok(Hold { counted, column, ranked });
         }
         let mut counted = self.count(usize::MAX, options, context)?;
         let (sieve, _) = self.sieve(&mut counted, true, &|_| true, Bounds::NONE, &spill, options, context)?;
         let ranked = sieve.ranked(counted.groups.keys.len())?;
-        let ranked: Vec<Ranked> = ranked.into_par_iter().map(Ranked::new).collect();
+        let ranked: Vec<Ranked> =
+            ranked.into_par_iter().map(|held| Ranked::new(Holders::Records(held))).collect();
         let offsets = counted.groups.offsets();
         let mut keys: Vec<Key> = vec![0; offsets[offsets.len() - 1]];
         let (mut rest, mut of_groups) = (&mut keys[..], Vec::with_capacity(ranked.len()));
@@ -118,56 +142,115 @@ impl Ingest {
             rest = tail;
         }
         of_groups.into_par_iter().for_each(|(keys, ranked)| {
-            let pairs = keys.par_iter_mut().zip(ranked.held.par_iter().rev());
-            pairs.for_each(|(key, held)| *key = key::of(held.amount()).0);
+            let of_holder = |(at, key): (usize, &mut Key)| *key = key::of(ranked.holders.at(at).amount).0;
+            keys.par_iter_mut().enumerate().for_each(of_holder);
         });
-        let total = |ranked: &Ranked| ranked.largest(ranked.held.len() as u64).total();
+        let total = |ranked: &Ranked| ranked.largest(ranked.holders.len() as u64).total();
         let totals = ranked.iter().map(total).collect();
-        Ok(Hold { counted, column: Column { keys, offsets, totals, scratch: vec![] }, ranked })
+        let column = Column { keys, offsets, totals, scratch: vec![], rests: None };
+        Ok(Hold { counted, column, ranked })
+    }
+}
+
+/// One of a group's holders.
+struct Holder {
+    amount: U256,
+    is_entity: bool,
+    is_exact: bool,
+}
+
+impl Default for Holders {
+    fn default() -> Self {
+        Self::Pairs(vec![])
+    }
+}
+
+impl Holders {
+    fn len(&self) -> usize {
+        match self {
+            Self::Records(held) => held.len(),
+            Self::Pairs(pairs) => pairs.len(),
+        }
+    }
+
+    fn at(&self, rank: usize) -> Holder {
+        match self {
+            Self::Records(held) => {
+                let (held, amount) = (held[rank], held[rank].amount());
+                let is_exact = held.is_whole() && key::of(amount).1;
+                Holder { amount, is_entity: held.is_entity(), is_exact }
+            }
+            Self::Pairs(pairs) => {
+                let (key, rest) = ((pairs[rank] >> 64) as Key, pairs[rank] as u64);
+                let amount = key::value(key) + U256::from(rest);
+                Holder { amount, is_entity: false, is_exact: rest == 0 }
+            }
+        }
     }
 }
 
 impl Ranked {
-    fn new(held: Vec<Held>) -> Self {
+    fn new(holders: Holders) -> Self {
+        let n = holders.len();
+        let lots: Vec<Largest> = (0..n.div_ceil(STEP))
+            .into_par_iter()
+            .map(|lot| {
+                let mut largest = Largest::default();
+                (lot * STEP..n.min((lot + 1) * STEP)).for_each(|rank| largest.add(&holders.at(rank)));
+                largest
+            })
+            .collect();
         let mut all = Largest::default();
-        let mut marks = vec![all];
-        for lot in held.chunks(STEP) {
-            lot.iter().for_each(|held| all.add(*held));
-            marks.push(all);
-        }
-        Self { held, marks }
+        let marks = std::iter::once(all).chain(lots.iter().map(|lot| {
+            all = all.and(lot);
+            all
+        }));
+        let marks = marks.collect();
+        Self { holders, marks }
     }
 
     /// Whether keys tell all of these holders.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.holders.len() == 0
     }
 
     /// How many hold at least this.
     pub fn at_least(&self, least: U256) -> u64 {
-        self.held.partition_point(|held| held.amount() >= least) as u64
+        let (mut low, mut high) = (0, self.holders.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.holders.at(middle).amount >= least { low = middle + 1 } else { high = middle }
+        }
+        low as u64
     }
 
     /// The so many largest.
     pub fn largest(&self, n: u64) -> Largest {
         let n = n as usize;
         let mut all = self.marks.get(n / STEP).copied().unwrap_or_default();
-        self.held[n / STEP * STEP..n].iter().for_each(|held| all.add(*held));
+        (n / STEP * STEP..n).for_each(|rank| all.add(&self.holders.at(rank)));
         all
     }
 
     /// What the so many largest hold each, the largest first.
     pub fn amounts(&self, n: u64) -> Vec<U256> {
-        self.held[..n as usize].iter().map(|held| held.amount()).collect()
+        (0..n as usize).map(|rank| self.holders.at(rank).amount).collect()
     }
 }
 
 impl Largest {
-    fn add(&mut self, held: Held) {
-        let (_, exact) = key::of(held.amount());
-        self.amount += U320::from(held.amount());
-        self.entities += u64::from(held.is_entity());
-        self.inexact += u64::from(!exact || !held.is_whole());
+    fn add(&mut self, holder: &Holder) {
+        self.amount += U320::from(holder.amount);
+        self.entities += u64::from(holder.is_entity);
+        self.inexact += u64::from(!holder.is_exact);
+    }
+
+    fn and(self, other: &Self) -> Self {
+        Self {
+            amount: self.amount + other.amount,
+            entities: self.entities + other.entities,
+            inexact: self.inexact + other.inexact,
+        }
     }
 
     /// Their total.
