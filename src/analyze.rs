@@ -13,15 +13,16 @@ use crate::groups::schema::GroupSchema;
 use crate::groups::{Counts, Groups};
 use crate::ingest::{Context, Counted, Ingest, Part, Spilled, have};
 use crate::memory::{self, Bounds, Memory};
-use crate::metrics::{self, Metric, Value};
+use crate::metrics::{self, Extras, Metric, Value};
 use crate::moments::{Ask, Total};
 use crate::numbers::key;
 use crate::numbers::unit::{Unit, power_of_ten};
 use crate::numbers::wide::{U320, ratio};
 use crate::options::Options;
 use crate::plan::{Plan, QUERIES};
+use crate::profits;
 use crate::record::Stage;
-use crate::results::{self, MeasuredRow, Results, Row, columns::median_twice};
+use crate::results::{self, MeasuredRow, Results, Row, columns::median_twice, profits::Profits};
 use crate::spill::Spill;
 
 /// The outcome of an analysis.
@@ -106,8 +107,9 @@ impl Analyst<'_> {
         let (offsets, name) = (&column.offsets, choice.name());
         let mut plan = Plan::of_parts(&[all], queries, offsets, self.metrics, self.asks, &name, why);
         plan.memory = format!("{}all rows at once, {} at most", self.limit(), memory::show(bytes));
-        context.progress.start("measuring", plan.keys as u64);
         let mut report = Report::new(self, &counted, bounds)?;
+        report.look_at_rewards(&choice)?;
+        context.progress.start("measuring", plan.keys as u64);
         for work in plan.works(&mut keys, &column.offsets, &column.totals) {
             report.measure(&choice, work)?;
             report.settle_if_many(&column.totals)?;
@@ -149,8 +151,9 @@ impl Analyst<'_> {
             spilled.partitions(),
             bounds.keys,
         );
-        context.progress.start("measuring", plan.keys as u64);
         let mut report = Report { written: spill.bytes(), ..Report::new(self, &counted, bounds)? };
+        report.look_at_rewards(&choice)?;
+        context.progress.start("measuring", plan.keys as u64);
         let mut totals = Vec::with_capacity(counted.groups.keys.len());
         for part in parts {
             match part {
@@ -190,8 +193,12 @@ struct Report<'a> {
     open: Vec<(usize, Measured)>,
     /// Of the open groups, without values.
     rows: Vec<Row>,
+    /// Of each group, where rewards were asked for.
+    profits: Vec<Profits>,
     /// Bytes of the open groups.
     held: u64,
+    /// What the user should know of rewards.
+    warnings: Vec<String>,
     /// Bytes on disk so far.
     written: u64,
     ties: usize,
@@ -201,7 +208,8 @@ impl<'a> Report<'a> {
     fn new(analyst: &'a Analyst<'a>, counted: &'a Counted, bounds: Bounds) -> Result<Self> {
         let Analyst { ingest, metrics, options, .. } = analyst;
         let fields = &ingest.schema.fields;
-        let none = results::batch(fields, ingest.schema.columns_of(&[])?, &[], metrics, options.decimals)?;
+        let keys = ingest.schema.columns_of(&[])?;
+        let none = results::batch(fields, keys, &[], metrics, options.decimals, options.has_rewards())?;
         let (provenance, folder) = (ingest.provenance(options), options.temp_dir.as_deref());
         let results = Results::new(&none.schema(), fields.len(), provenance, bounds.results, folder);
         Ok(Self {
@@ -213,10 +221,38 @@ impl<'a> Report<'a> {
             suspicious: Suspicious::default(),
             open: vec![],
             rows: vec![],
+            profits: vec![],
             held: 0,
+            warnings: vec![],
             written: 0,
             ties: 0,
         })
+    }
+
+    /// Looks at rewards, where they were asked for.
+    fn look_at_rewards(&mut self, choice: &Choice) -> Result<()> {
+        let Analyst { ingest, memory, options, context, .. } = self.analyst;
+        if !options.has_rewards() {
+            return Ok(());
+        }
+        let (counted, compute) = (self.counted, &choice.compute);
+        let earned = ingest.earnings(counted, memory, options, context)?;
+        self.warnings.extend(earned.warnings);
+        let gini = metrics::select(metrics::catalog(&Extras::default()), &["gini".into()])?;
+        let require_gpu = options.require_gpu;
+        let (profits, failed) =
+            profits::profits(earned.of_groups, &counted.groups, &gini[0], compute, require_gpu, context)?;
+        self.fallbacks.extend(failed);
+        if let Some((group, share)) = profits::worst(&profits) {
+            let percent = share * 100.0;
+            let group = ingest.schema.show(&counted.groups.keys[group]);
+            self.warnings.push(format!(
+                "{percent:.1} % of the rewards of {group} lie with owners of no capital, who are no holders \
+                 (reward_no_capital_share)"
+            ));
+        }
+        self.profits = profits;
+        Ok(())
     }
 
     /// Measures whole groups.
@@ -291,7 +327,8 @@ impl<'a> Report<'a> {
             let row = |(i, measured)| {
                 let (counts, below) = (groups.counts[first + i], groups.below.get(&((first + i) as u32)));
                 let below = below.copied().unwrap_or_default();
-                row(groups, first + i, counts, &below, &totals[i], measured, metrics, made)
+                let row = row(groups, first + i, counts, &below, &totals[i], measured, metrics, made);
+                Row { profits: self.profits.get(first + i).cloned().map(Box::new), ..row }
             };
             let rows: Vec<Row> = measured.par_iter().enumerate().map(row).collect();
             let batch = self.batch(&counted.groups.keys[first..first + n], &rows)?;
@@ -311,7 +348,8 @@ impl<'a> Report<'a> {
     fn batch(&self, keys: &[Box<[u8]>], rows: &[Row]) -> Result<RecordBatch> {
         let Analyst { ingest, metrics, options, .. } = self.analyst;
         let columns = ingest.schema.columns_of(keys)?;
-        results::batch(&ingest.schema.fields, columns, rows, metrics, options.decimals)
+        let (decimals, rewards) = (options.decimals, options.has_rewards());
+        results::batch(&ingest.schema.fields, columns, rows, metrics, decimals, rewards)
     }
 
     /// The same once open groups take much memory.
@@ -349,6 +387,7 @@ impl<'a> Report<'a> {
         };
         let Analyst { ingest, options, .. } = self.analyst;
         let mut suspicions = self.suspicious.warnings(&self.counted.groups, &ingest.schema);
+        suspicions.append(&mut self.warnings);
         if options.look_through.is_some() && self.counted.groups.looked_through.is_empty() {
             let nobody = "--look-through: no owner is the asset of another group that agrees in all other group columns";
             suspicions.push(nobody.into());
@@ -392,7 +431,7 @@ pub(crate) fn row(
     let excluded_share = groups.excluded.share(id as u32, unit, &all);
     let below_share = if below.is_zero() { 0.0 } else { ratio(below, &all) };
     let looked_through_share = groups.looked_through.get(&(id as u32)).copied().unwrap_or(0.0);
-    Row { counts, excluded_share, looked_through_share, below_share, unit, measured }
+    Row { counts, excluded_share, looked_through_share, below_share, unit, measured, profits: None }
 }
 
 /// Groups with signs that a column holds something else than amounts.

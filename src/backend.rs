@@ -36,6 +36,10 @@ pub trait Backend: Sync {
         needs: Needs,
     ) -> Result<Self::Sorted<'k>>;
 
+    /// The order that sorts each segment ascending: for each place, which of the segment's keys belongs there. Equal keys
+    /// stay in the order in which they are.
+    fn order(&self, keys: &[Key], offsets: &[usize]) -> Result<Vec<u32>>;
+
     /// The sums of each segment.
     fn reduce(&self, sorted: &Self::Sorted<'_>, needs: Needs) -> Result<Vec<Sums>>;
 

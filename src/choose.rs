@@ -21,7 +21,7 @@ use crate::numbers::key::Key;
 #[cfg(feature = "gpu")]
 use crate::numbers::key::exponent;
 use crate::options::Device;
-use crate::record::Recorder;
+use crate::record::{Recorder, Stage};
 
 pub mod calibration;
 
@@ -293,6 +293,30 @@ impl Compute {
         require_gpu: bool,
     ) -> Result<(Vec<Kept>, Made)> {
         self.run(work, &InSettings { tails, whole: Whole { asks, recorder } }, require_gpu)
+    }
+
+    /// The order that sorts each segment, and why it was not the device that found it.
+    pub fn order(
+        &self,
+        keys: &[Key],
+        offsets: &[usize],
+        recorder: &Recorder,
+        require_gpu: bool,
+    ) -> Result<(Vec<u32>, Option<String>)> {
+        let (n, bytes) = (keys.len() as u64, size_of_val(keys) as u64);
+        let on_cpu = || Cpu.order(keys, offsets);
+        recorder.time(Stage::Sort, "rewards", n, bytes, || match self {
+            Self::Cpu(_) => {
+                let _ = require_gpu;
+                Ok((on_cpu()?, None))
+            }
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => match gpu.order(keys, offsets) {
+                Ok(order) => Ok((order, None)),
+                Err(error @ Error::Device { .. }) if !require_gpu => Ok((on_cpu()?, Some(error.to_string()))),
+                Err(error) => Err(error),
+            },
+        })
     }
 
     fn run<J: Job>(&self, work: Work<'_>, job: &J, require_gpu: bool) -> Result<(J::Done, Made)> {

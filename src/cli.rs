@@ -179,6 +179,13 @@ pub struct AnalyzeArgs {
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
 
+    /// Measure profits against capital: the column of what holders earned, which may be negative
+    #[arg(long, value_name = "COL", help_heading = "Rewards")]
+    pub reward: Option<String>,
+    /// The file that has it, joined by group and owner: owners are merged
+    #[arg(long, value_name = "FILE", help_heading = "Rewards")]
+    pub rewards: Option<PathBuf>,
+
     /// What to measure.
     #[command(flatten)]
     pub measure: MeasureArgs,

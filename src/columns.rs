@@ -17,7 +17,7 @@ use crate::numbers::unit::power_of_ten;
 pub mod owner;
 pub mod text;
 
-/// The amounts of one batch, row by row; null and negative rows hold zero.
+/// The amounts of one batch, row by row; null rows hold zero, and negative ones too unless their sign was asked for.
 #[derive(Debug)]
 pub struct Amounts {
     /// The magnitudes.
@@ -127,13 +127,30 @@ pub fn decimals(data_type: &DataType) -> Option<u8> {
 
 /// Decodes a column of amounts. Where negatives are not dropped, the first one is an error.
 pub fn decode(column: &ArrayRef, drop_negatives: bool) -> Result<Amounts, BadCell> {
+    decode_with(column, if drop_negatives { Negative::Dropped } else { Negative::Refused })
+}
+
+/// Decodes a column of amounts that may be negative: such rows hold their magnitude.
+pub fn decode_signed(column: &ArrayRef) -> Result<Amounts, BadCell> {
+    decode_with(column, Negative::Kept)
+}
+
+/// What becomes of a negative amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Negative {
+    Refused,
+    Dropped,
+    Kept,
+}
+
+fn decode_with(column: &ArrayRef, negative: Negative) -> Result<Amounts, BadCell> {
     use DataType as T;
-    let context = Context { nulls: column.logical_nulls(), drop_negatives };
+    let context = Context { nulls: column.logical_nulls(), negative };
     match column.data_type() {
         T::Dictionary(_, values) => {
             let plain =
                 cast(column, values).map_err(|e| BadCell::new(0, e.to_string(), "write plain values"))?;
-            decode(&plain, drop_negatives)
+            decode_with(&plain, negative)
         }
         T::Null => {
             let rows = column.len();
@@ -169,7 +186,7 @@ pub fn decode(column: &ArrayRef, drop_negatives: bool) -> Result<Amounts, BadCel
 
 struct Context {
     nulls: Option<NullBuffer>,
-    drop_negatives: bool,
+    negative: Negative,
 }
 
 impl Context {
@@ -199,11 +216,15 @@ impl Context {
         shown: impl std::fmt::Display,
         rows: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        if !self.drop_negatives {
+        if self.negative == Negative::Refused {
             return Err(BadCell::negative(row, shown));
         }
         rows.push(row as u32);
         Ok(())
+    }
+
+    fn keeps(&self) -> bool {
+        self.negative == Negative::Kept
     }
 
     fn integers<T>(self, column: &ArrayRef) -> Result<Amounts, BadCell>
@@ -223,7 +244,7 @@ impl Context {
             if value < 0 {
                 self.negative(row, value, &mut negative)?;
             }
-            values.push(value.max(0) as u64);
+            values.push(if self.keeps() { value.unsigned_abs() as u64 } else { value.max(0) as u64 });
         }
         Ok(self.amounts(Values::Short(values), Scales::Same(0), negative))
     }
@@ -243,7 +264,7 @@ impl Context {
                 if value < 0 {
                     self.negative(row, column.value_as_string(row), &mut negative)?;
                 }
-                values.push(value.max(0) as u128);
+                values.push(if self.keeps() { value.unsigned_abs() } else { value.max(0) as u128 });
             }
             values
         };
@@ -264,7 +285,7 @@ impl Context {
             let mut value = if self.valid(row) { value } else { i256::ZERO };
             if value < i256::ZERO {
                 self.negative(row, column.value_as_string(row), &mut negative)?;
-                value = i256::ZERO;
+                value = if self.keeps() { value.wrapping_neg() } else { i256::ZERO };
             }
             values.push(U256::from_le_bytes(value.to_le_bytes()));
         }
@@ -304,7 +325,7 @@ impl Context {
             if value < 0.0 {
                 self.negative(row, value, &mut negative)?;
             }
-            values.push(value.max(0.0));
+            values.push(if self.keeps() { value.abs() } else { value.max(0.0) });
         }
         Ok(self.amounts(Values::Double(values), Scales::Same(0), negative))
     }
@@ -328,6 +349,8 @@ impl Context {
             })?;
             if number.negative {
                 self.negative(row, quote(cell), &mut negative)?;
+            }
+            if number.negative && !self.keeps() {
                 builder.push(U256::ZERO, 0);
             } else {
                 builder.push(number.digits, number.decimals);

@@ -108,6 +108,10 @@ impl Backend for Cpu {
         Ok(Sorted::new(keys, offsets, Tiles::new(offsets), needs))
     }
 
+    fn order(&self, keys: &[Key], offsets: &[usize]) -> Result<Vec<u32>> {
+        Ok(sort::order(keys, offsets))
+    }
+
     fn reduce(&self, sorted: &Sorted<'_>, needs: Needs) -> Result<Vec<Sums>> {
         debug_assert_eq!(needs, sorted.needs, "what sorting was told");
         let of_tiles = sorted.of_tiles();
@@ -146,6 +150,10 @@ impl Backend for CpuWithScratch {
         sort::sort(keys, offsets, &mut scratch);
         *lock() = scratch;
         Ok(Sorted::new(keys, offsets, Tiles::new(offsets), needs))
+    }
+
+    fn order(&self, keys: &[Key], offsets: &[usize]) -> Result<Vec<u32>> {
+        Cpu.order(keys, offsets)
     }
 
     fn reduce(&self, sorted: &Sorted<'_>, needs: Needs) -> Result<Vec<Sums>> {

@@ -149,6 +149,11 @@ impl Backend for Gpu {
         self.attempt(|| sorted::sort(&self.core, &self.room, keys, offsets, needs))
     }
 
+    fn order(&self, keys: &[Key], offsets: &[usize]) -> Result<Vec<u32>> {
+        let _ = &self.room;
+        Ok(crate::cpu::sort::order(keys, offsets))
+    }
+
     fn reduce(&self, sorted: &Sorted<'_>, _: Needs) -> Result<Vec<Sums>> {
         Ok(sorted.sums.clone())
     }

@@ -30,12 +30,14 @@ use crate::spill::Spill;
 mod by_owner;
 mod hold;
 mod passes;
+mod rewards;
 mod settle;
 mod sieve;
 mod spilled;
 mod through;
 
 pub use hold::{Hold, Ranked};
+pub use rewards::{Earner, Earners, Earnings};
 pub use spilled::{Part, Spilled};
 
 /// The opened files and what their columns are.
@@ -249,6 +251,7 @@ impl Ingest {
             owners,
             decimals: None,
             prices: false,
+            rewards: false,
             sampler: None,
             population: &self.population,
             registry,

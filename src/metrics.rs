@@ -6,6 +6,7 @@ use crate::error::{Error, Result, nearest};
 use crate::moments::{Ask, Fraction, Moments, Needs};
 
 mod mean_log;
+pub mod profits;
 
 /// What a metric is, for help texts, the footer of Parquet results and the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

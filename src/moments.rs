@@ -11,6 +11,8 @@ use std::fmt;
 use crate::numbers::key::Key;
 use crate::numbers::wide::{U192, U320, U384, U576};
 
+pub mod rewards;
+
 /// Integers over some holders of one group, adjacent in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {

@@ -2,6 +2,7 @@
 
 pub mod key;
 pub mod log2;
+pub mod signed;
 pub mod sqrt;
 pub mod tie;
 pub mod unit;

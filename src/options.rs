@@ -185,6 +185,10 @@ pub struct Options {
     pub min_value: Option<(Number, Price)>,
     /// Smaller holders than these do not count.
     pub top_holders: Option<Top>,
+    /// The column of what holders earned, which may be negative.
+    pub reward: Option<String>,
+    /// A file that has it, where it is not beside the amounts.
+    pub rewards: Option<PathBuf>,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
     pub decimals: u8,
     /// Names of metrics, all where empty.
@@ -215,6 +219,11 @@ pub struct Trial {
 }
 
 impl Options {
+    /// Whether rewards are looked at.
+    pub fn has_rewards(&self) -> bool {
+        self.reward.is_some() || self.rewards.is_some()
+    }
+
     /// Whether holders of little are cut off.
     pub fn has_least(&self) -> bool {
         self.min_amount.is_some() || self.min_value.is_some()
@@ -298,6 +307,9 @@ impl Options {
                 Top::Share(Fraction { numerator, denominator }) => format!("{numerator}/{denominator}"),
             }),
         );
+        say("reward", self.reward.clone());
+        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        say("rewards", self.rewards.as_ref().map(name));
         say("decimals", (self.decimals > 0).then(|| self.decimals.to_string()));
         say("metrics", (!self.metrics.is_empty()).then(|| self.metrics.join(",")));
         let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(","));
@@ -435,10 +447,39 @@ impl MeasureArgs {
 }
 
 impl AnalyzeArgs {
+    /// Refuses to replace an input by its own result.
+    pub fn keep(&self) -> Result<()> {
+        let rewards = self.rewards.iter().map(|path| path.to_string_lossy().into_owned());
+        let lists: Vec<String> = self.input.exclude.iter().cloned().chain(rewards).collect();
+        self.input.source.keep(&lists, self.output.as_deref())
+    }
+
     /// What the arguments mean.
     pub fn options(&self) -> Result<Options> {
         let memory_limit = self.memory_limit.as_deref().map(memory::parse).transpose()?;
-        let options = Options { memory_limit, temp_dir: self.temp_dir.clone(), ..self.input.options()? };
+        let options = Options {
+            memory_limit,
+            temp_dir: self.temp_dir.clone(),
+            reward: self.reward.clone(),
+            rewards: self.rewards.clone(),
+            ..self.input.options()?
+        };
+        if options.has_rewards() && options.look_through.is_some() {
+            return Err(Error::Usage(
+                "--look-through passes on balances, not rewards: drop one of the two".into(),
+            ));
+        }
+        if options.has_rewards() && options.top_holders.is_some() {
+            let why = "--top-holders cuts through equal holders, whose rewards differ: use --min-amount";
+            return Err(Error::Usage(why.into()));
+        }
+        let options = match (&options.rewards, options.owners) {
+            (Some(_), Owners::Check) => {
+                return Err(Error::Usage("--rewards merges owners, --owners check refuses to".into()));
+            }
+            (Some(_), _) => Options { owners: Owners::Merge, ..options },
+            (None, _) => options,
+        };
         self.measure.options(options)
     }
 }

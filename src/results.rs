@@ -21,6 +21,7 @@ use crate::numbers::wide::U320;
 
 pub mod columns;
 mod lots;
+pub mod profits;
 
 pub use lots::Results;
 
@@ -42,6 +43,8 @@ pub struct Row {
     pub unit: Unit,
     /// What its holders gave; `None` without holders.
     pub measured: Option<MeasuredRow>,
+    /// What they earned, where that was asked for.
+    pub profits: Option<Box<profits::Profits>>,
 }
 
 /// What the holders of a group gave.
@@ -72,8 +75,11 @@ pub fn median_asks() -> [Ask; 2] {
 
 /// Refuses group columns that have the name of a result column.
 pub fn refuse_clashes(group_fields: &[Field], metrics: &[Metric]) -> Result<()> {
-    let result =
-        |name: &str| columns::FIXED.iter().any(|c| c.name == name) || metrics.iter().any(|m| m.name == name);
+    let result = |name: &str| {
+        columns::FIXED.iter().any(|c| c.name == name)
+            || metrics.iter().any(|m| m.name == name)
+            || profits::COLUMNS.iter().any(|c| c.name == name)
+    };
     match group_fields.iter().find(|field| result(field.name())) {
         None => Ok(()),
         Some(clash) => Err(Error::Usage(format!(
@@ -90,6 +96,7 @@ pub fn batch(
     rows: &[Row],
     metrics: &[Metric],
     decimals: u8,
+    with_profits: bool,
 ) -> Result<RecordBatch> {
     let mut fields: Vec<Field> = group_fields.to_vec();
     let mut arrays = group_columns;
@@ -107,6 +114,9 @@ pub fn batch(
         kinds.par_iter().enumerate().map(|(i, &kind)| metric_array(rows, i, kind)).collect();
     for (metric, array) in metrics.iter().zip(of_metrics) {
         add(&metric.name, metric.doc, array);
+    }
+    for column in profits::COLUMNS.iter().filter(|_| with_profits) {
+        add(column.name, &column.doc, (column.array)(rows));
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(Error::arrow("build the result"))
 }

@@ -73,7 +73,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
 
 fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
     let options = args.options()?;
-    args.input.keep(args.output.as_deref())?;
+    args.keep()?;
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let recorder = Recorder::default();
     let progress = Progress::new(manners.progress);

@@ -265,7 +265,7 @@ impl Counter<'_> {
             fields.push(Field::new(*name, kind, false));
             columns.push(column);
         }
-        results::batch(&fields, columns, rows, metrics, grid.common.decimals)
+        results::batch(&fields, columns, rows, metrics, grid.common.decimals, false)
     }
 }
 

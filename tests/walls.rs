@@ -53,7 +53,7 @@ const ORDER: &[&[&str]] = &[
     &["groups", "choose"],
     &["results"],
     &["ingest"],
-    &["plan", "inspect", "devices"],
+    &["plan", "profits", "inspect", "devices"],
     &["output", "glossary"],
     &["analyze", "compare"],
     &["sweep"],

@@ -224,6 +224,19 @@ fn sort_copied(keys: &mut [Key], copy: &mut [Key]) {
     }
 }
 
+/// The order that sorts each segment ascending, equal keys as they are.
+pub fn order(keys: &[Key], offsets: &[usize]) -> Vec<u32> {
+    let of_segments = offsets.par_windows(2).map(|segment| {
+        let own = &keys[segment[0]..segment[1]];
+        // The key above its place: one comparison decides both.
+        let pairs = own.par_iter().zip(0u32..own.len() as u32);
+        let mut pairs: Vec<u128> = pairs.map(|(&key, at)| u128::from(key) << 32 | u128::from(at)).collect();
+        pairs.par_sort_unstable();
+        pairs.into_par_iter().map(|pair| pair as u32).collect::<Vec<u32>>()
+    });
+    of_segments.collect::<Vec<_>>().concat()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -72,10 +72,23 @@ pub struct Part {
     pub held: Held,
     /// The owner of each row, where owners are compared.
     pub owners: Option<owner::Owners>,
+    /// What each row earned, where that is read.
+    pub earned: Option<Earned>,
+}
+
+/// What rows earned, those that hold nothing too.
+#[derive(Debug)]
+pub struct Earned {
+    /// Magnitudes, and which of them are negative.
+    pub rewards: Amounts,
+    /// The group of every row.
+    pub ids: Ids,
+    /// Rows of owners that are left out, ascending.
+    pub excluded: Vec<u32>,
 }
 
 /// The group of each row.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Ids {
     /// All rows are of one group. Where their amounts lie in slots, zero is that of a row which holds nothing; else all
     /// hold something.
@@ -133,7 +146,8 @@ pub fn projection(reading: &Reading<'_>, file: usize) -> Vec<usize> {
     let roles = &reading.roles[file];
     let owner = roles.owner.filter(|_| reading.needs_owners());
     let price = roles.price.filter(|_| reading.prices);
-    let others = [roles.amount].into_iter().chain(owner).chain(price);
+    let reward = roles.reward.filter(|_| reading.rewards);
+    let others = [roles.amount].into_iter().chain(owner).chain(price).chain(reward);
     let mut roots: Vec<usize> = reading.schema.columns(file).chain(others).collect();
     roots.sort_unstable();
     roots.dedup();
@@ -156,6 +170,8 @@ pub struct Reading<'a> {
     pub decimals: Option<u8>,
     /// Whether prices are read.
     pub prices: bool,
+    /// Whether rewards are read.
+    pub rewards: bool,
     /// Takes some rows by chance, where they were not read before.
     pub sampler: Option<&'a Sampler>,
     /// Who is counted.
@@ -302,7 +318,15 @@ pub fn visit(
             excluded.retain(|row| amounts.negative.binary_search(row).is_ok());
         }
         let owners = owners.filter(|_| reading.owners != Owners::Trust);
-        let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(0..0), owners };
+        let reward = roles.reward.filter(|_| reading.rewards);
+        let earned = reward.map(|column| {
+            let name = file.schema().field(column).name();
+            let rewards = columns::decode_signed(&projected(&batch, &roots, column));
+            let rewards = rewards.map_err(refuse(file, name, first_row))?;
+            Ok::<_, Error>(Earned { rewards, ids: ids.clone(), excluded: excluded.clone() })
+        });
+        let earned = earned.transpose()?;
+        let mut part = Part { first_row, rows, ids, kept: rows, held: Held::Keys(0..0), owners, earned };
         let in_slots = in_slots(&part, &amounts);
         // What is left out is summed once, in the first reading.
         let sum = reading.sampler.is_some();

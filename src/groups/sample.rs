@@ -101,7 +101,7 @@ impl Raw {
     }
 
     /// In its group's unit.
-    fn amount(self, unit: Unit) -> Option<Exact> {
+    pub fn amount(self, unit: Unit) -> Option<Exact> {
         let (values, scale) = match self {
             Self::Exact(amount, scale) => (Values::Wide(vec![amount]), scale),
             Self::Double(amount) => (Values::Double(vec![amount]), 0),

@@ -33,8 +33,14 @@ impl Ingest {
         let (registry, mut workers) = (Registry::new(most), Workers::default());
         let sampler = Sampler::of(self.rows());
         let owners = Owners::Trust;
-        let pass =
-            Pass { tasks: &tasks, registry: &registry, workers: &workers, owners, sampler: Some(&sampler) };
+        let pass = Pass {
+            tasks: &tasks,
+            registry: &registry,
+            workers: &workers,
+            owners,
+            sampler: Some(&sampler),
+            rewards: false,
+        };
         let of_task = self.visit(&pass, Stage::Count, options, context, |_, _, _, _| Ok(()))?;
         let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, options)?;
         Ok(Counted { groups, tasks, registry, samples: sampler.samples() })
@@ -204,7 +210,7 @@ impl Ingest {
         let reading = self.reading(pass.registry, pass.owners, options, context);
         // What is read for the first time is sampled, and has its prices looked at.
         let (sampler, prices) = (pass.sampler, pass.sampler.is_some());
-        let reading = Reading { sampler, prices, ..reading };
+        let reading = Reading { sampler, prices, rewards: pass.rewards, ..reading };
         // What holds nothing has no key; where owners are looked at, it must be told from what has no amount.
         let in_slots = |_: &Rows, _: &Amounts| pass.owners == Owners::Trust;
         in_order(pass.tasks.par_iter(), |task| {
@@ -231,7 +237,7 @@ impl Ingest {
     ) -> Result<Workers> {
         let Counted { groups, tasks, registry, .. } = counted;
         let workers = Workers::default();
-        let pass = Pass { tasks, registry, workers: &workers, owners, sampler: None };
+        let pass = Pass { tasks, registry, workers: &workers, owners, sampler: None, rewards: false };
         self.visit(&pass, Stage::Spill, options, context, |origin, part, amounts, left| {
             same_groups(registry, groups)?;
             each(origin, part, amounts, left)
@@ -266,6 +272,8 @@ pub(super) struct Pass<'a> {
     /// What is done with owners.
     pub(super) owners: Owners,
     pub(super) sampler: Option<&'a Sampler>,
+    /// Whether rewards are read.
+    pub(super) rewards: bool,
 }
 
 fn atomics(groups: &Groups) -> Vec<AtomicU64> {

@@ -66,7 +66,7 @@ impl Ingest {
         };
         let workers = Workers::default();
         let owners = if options.owners == Owners::Merge { Owners::Merge } else { Owners::Trust };
-        let pass = Pass { tasks: &again, registry, workers: &workers, owners, sampler: None };
+        let pass = Pass { tasks: &again, registry, workers: &workers, owners, sampler: None, rewards: false };
         // Of those who are left: who is cut off does not come.
         let left = |group: usize, sample: Vec<Amount>| -> Vec<Amount> {
             sample.into_iter().filter(|&record| counts(group as u32, amount(record))).collect()

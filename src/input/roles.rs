@@ -136,6 +136,8 @@ pub struct Roles {
     pub owner: Option<usize>,
     /// The column of prices, where one is asked for.
     pub price: Option<usize>,
+    /// The column of rewards, where one is asked for.
+    pub reward: Option<usize>,
     /// An exact amount column that was passed over for a double.
     pub exact_instead: Option<String>,
 }
@@ -199,10 +201,12 @@ pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Rol
     let found = find(source, schema, options);
     let (keys, owner, (amount, encoding)) = (found.keys?, found.owner?, found.amount?);
     let price = options.price().map(|name| Finder { source, schema }.named(name, "--price")).transpose()?;
+    let reward = options.reward.as_ref();
+    let reward = reward.map(|name| Finder { source, schema }.named(name, "--reward")).transpose()?;
     let exact = found.amounts.iter().find(|&&(_, other)| other < Encoding::Double);
     let exact_instead = exact.filter(|_| encoding == Encoding::Double);
     let exact_instead = exact_instead.map(|&(column, _)| schema.field(column).name().clone());
-    Ok(Roles { keys, amount, encoding, owner, price, exact_instead })
+    Ok(Roles { keys, amount, encoding, owner, price, reward, exact_instead })
 }
 
 struct Finder<'a> {
