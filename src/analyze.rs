@@ -388,10 +388,7 @@ impl<'a> Report<'a> {
         let Analyst { ingest, options, .. } = self.analyst;
         let mut suspicions = self.suspicious.warnings(&self.counted.groups, &ingest.schema);
         suspicions.append(&mut self.warnings);
-        if options.look_through.is_some() && self.counted.groups.looked_through.is_empty() {
-            let nobody = "--look-through: no owner is the asset of another group that agrees in all other group columns";
-            suspicions.push(nobody.into());
-        }
+        suspicions.extend(nobody_looked_through(options, &self.counted.groups));
         let Self { results, fallbacks, ties, .. } = self;
         Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties })
     }
@@ -434,9 +431,16 @@ pub(crate) fn row(
     Row { counts, excluded_share, looked_through_share, below_share, unit, measured, profits: None }
 }
 
+/// What to tell where contracts were to be looked through and there are none.
+pub(crate) fn nobody_looked_through(options: &Options, groups: &Groups) -> Option<String> {
+    let nobody =
+        "--look-through: no owner is the asset of another group that agrees in all other group columns";
+    (options.look_through.is_some() && groups.looked_through.is_empty()).then(|| nobody.into())
+}
+
 /// Groups with signs that a column holds something else than amounts.
 #[derive(Default)]
-struct Suspicious {
+pub(crate) struct Suspicious {
     /// One amount above all others together.
     dominated: Vec<usize>,
     /// A total beyond reason.
@@ -444,7 +448,8 @@ struct Suspicious {
 }
 
 impl Suspicious {
-    fn add(&mut self, first: usize, rows: &[Row]) {
+    /// Looks at the rows of groups from this one on.
+    pub(crate) fn add(&mut self, first: usize, rows: &[Row]) {
         for (i, row) in rows.iter().enumerate() {
             let Some(measured) = &row.measured else { continue };
             if row.counts.holders > 2 && U320::from(key::value(measured.largest)) << 1 > measured.total {
@@ -459,7 +464,7 @@ impl Suspicious {
     }
 
     /// What to tell of them, and of groups with more than doubles hold.
-    fn warnings(&self, groups: &Groups, schema: &GroupSchema) -> Vec<String> {
+    pub(crate) fn warnings(&self, groups: &Groups, schema: &GroupSchema) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut warn = |of: &[usize], what: &str| {
             if !of.is_empty() {

@@ -317,8 +317,10 @@ pub struct SweepArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
     /// Not done
+    #[value(alias = "false", alias = "0", alias = "no")]
     Off,
     /// Done
+    #[value(alias = "true", alias = "1", alias = "yes")]
     On,
 }
 

@@ -77,8 +77,17 @@ pub struct Counted {
 impl Ingest {
     /// Opens the files behind the paths and finds out what their columns are. No page is read.
     pub fn open(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
+        Self::open_for(Population::load(options)?, options, interrupted)
+    }
+
+    /// The same for a population that is known already.
+    pub fn open_for(
+        population: Population,
+        options: &Options,
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Self> {
         let (sources, notes) = discover(&options.paths, options.temp_dir.as_deref(), interrupted)?;
-        let population = Arc::new(Population::load(options)?);
+        let population = Arc::new(population);
         Ok(Self { notes, ..Self::of(sources, population, options)? })
     }
 
@@ -116,7 +125,8 @@ impl Ingest {
         // What becomes a key at once leaves its rest behind.
         let decimals = self.decimals().filter(|_| !with_rests);
         // A damaged footer may promise more rows than there is memory: they are then read without slots, and found out.
-        let wanted = if self.fits_slots() { usize::try_from(rows).unwrap_or(0) } else { 0 };
+        let slots = if with_rests { self.has_doubles() } else { self.fits_slots() };
+        let wanted = if slots { usize::try_from(rows).unwrap_or(0) } else { 0 };
         let mut slots = bytemuck::try_zeroed_vec(wanted).unwrap_or_default();
         let sampler = Sampler::of(rows);
         let reading = self.reading(&registry, options.owners, options, context);
@@ -178,8 +188,11 @@ impl Ingest {
 
     /// Whether the amounts of some rows, as they are read, fit a word: doubles do, and keys.
     fn fits_slots(&self) -> bool {
-        let doubles = self.roles.iter().any(|roles| roles.encoding == Encoding::Double);
-        doubles || self.decimals().is_some()
+        self.has_doubles() || self.decimals().is_some()
+    }
+
+    fn has_doubles(&self) -> bool {
+        self.roles.iter().any(|roles| roles.encoding == Encoding::Double)
     }
 
     /// The decimals of all amounts, where the types of all files tell.

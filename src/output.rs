@@ -28,7 +28,7 @@ enum Target {
 }
 
 /// A file that takes its name when it is whole.
-struct Pending {
+pub struct Pending {
     temporary: NamedTempFile,
     path: PathBuf,
     overwrite: bool,
@@ -75,22 +75,55 @@ impl Output {
 
     /// Writes the results and gives the file its name; the path written, if any.
     pub fn write(self, results: &Results, look: &table::Look) -> Result<Option<PathBuf>> {
+        self.prepare(results, look)?.finish()
+    }
+
+    /// Writes the results; a file has no name yet.
+    pub fn prepare(self, results: &Results, look: &table::Look) -> Result<Prepared> {
         let plain = table::Look { color: false, width: None, ..*look };
         match self.target {
             Target::Stdout => {
                 let mut out = io::BufWriter::new(io::stdout());
                 write(&mut out, self.format, results, look)?;
                 out.flush().map_err(|e| Error::io("write to", "standard output", e))?;
-                Ok(None)
+                Ok(Prepared::Written(None))
             }
             Target::Stream(mut stream, path) => {
                 write(&mut stream, self.format, results, &plain)?;
-                Ok(Some(path))
+                Ok(Prepared::Written(Some(path)))
             }
             Target::File(mut file) => {
                 write(file.temporary.as_file_mut(), self.format, results, &plain)?;
-                file.finish().map(Some)
+                Ok(Prepared::File(file))
             }
+        }
+    }
+
+    /// Whether two outputs would go to the same place.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.target, &other.target) {
+            (Target::Stdout, Target::Stdout) => true,
+            (Target::Stream(_, a), Target::Stream(_, b)) => a == b,
+            (Target::File(a), Target::File(b)) => a.place() == b.place(),
+            _ => false,
+        }
+    }
+}
+
+/// Results that are written, a file without its name.
+pub enum Prepared {
+    /// Where they went.
+    Written(Option<PathBuf>),
+    /// A file that waits for it.
+    File(Pending),
+}
+
+impl Prepared {
+    /// Gives the file its name; the path written, if any.
+    pub fn finish(self) -> Result<Option<PathBuf>> {
+        match self {
+            Self::Written(path) => Ok(path),
+            Self::File(file) => file.finish().map(Some),
         }
     }
 }
@@ -116,6 +149,12 @@ impl Pending {
         let temporary =
             builder.tempfile_in(folder).map_err(|e| Error::io("write into the folder", folder, e))?;
         Ok(Self { temporary, path: path.to_owned(), overwrite })
+    }
+
+    /// The folder and the name, however they are written.
+    fn place(&self) -> (Option<PathBuf>, Option<&std::ffi::OsStr>) {
+        let folder = self.temporary.path().parent().and_then(|folder| folder.canonicalize().ok());
+        (folder, self.path.file_name())
     }
 
     fn finish(self) -> Result<PathBuf> {

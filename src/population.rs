@@ -1,5 +1,6 @@
 //! Who is counted: owners that are left out, and owners that are one.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashMap;
@@ -57,10 +58,43 @@ struct Excluded {
 /// The first byte of an entity in an owner's place: no owner has it.
 const ENTITY: u8 = 2;
 
+/// Lists of owners and labels as they were read, once: they may come from a pipe.
+pub struct Sources {
+    labels: Labels,
+    /// Of each file of labels: its name and bytes.
+    names: Vec<(String, u64)>,
+    lists: HashMap<PathBuf, Vec<Owner>>,
+}
+
+impl Sources {
+    /// Reads what the options name.
+    pub fn read(options: &Options) -> Result<Self> {
+        let mut lists = HashMap::new();
+        for exclusion in &options.exclude {
+            if let Exclusion::List(path) = exclusion
+                && !lists.contains_key(path)
+            {
+                lists.insert(path.clone(), list::read(path)?);
+            }
+        }
+        let name = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, std::fs::metadata(path).map_or(0, |file| file.len()))
+        };
+        let names = options.labels.iter().map(name).collect();
+        Ok(Self { labels: Labels::load(&options.labels)?, names, lists })
+    }
+}
+
 impl Population {
     /// Reads lists and labels.
     pub fn load(options: &Options) -> Result<Self> {
-        let labels = Labels::load(&options.labels)?;
+        Self::of(&Sources::read(options)?, options)
+    }
+
+    /// From lists and labels that were read for these options, among others.
+    pub fn of(sources: &Sources, options: &Options) -> Result<Self> {
+        let labels = &sources.labels;
         let mut population = Self { warnings: labels.warnings(), ..Self::default() };
         for exclusion in &options.exclude {
             let mut owners = match exclusion {
@@ -68,7 +102,7 @@ impl Population {
                 Exclusion::Contracts => labels.contracts()?,
                 Exclusion::Label(label) => labels.of_label(label)?,
                 Exclusion::Entity(name) => labels.of_entity(name)?,
-                Exclusion::List(path) => list::read(path)?,
+                Exclusion::List(path) => sources.lists[path].clone(),
             };
             let number = u16::try_from(population.exclusions.len())
                 .map_err(|_| Error::Usage("--exclude: at most 65536 of them".into()))?;
@@ -85,10 +119,7 @@ impl Population {
             population.entities = labels.entities()?;
             population.by_entity = true;
         }
-        for path in &options.labels {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            population.labels.push((name, std::fs::metadata(path).map_or(0, |file| file.len())));
-        }
+        population.labels.clone_from(&sources.names);
         Ok(population)
     }
 

@@ -111,12 +111,12 @@ fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> 
     for output in outputs {
         args.source.keep(&grid.lists(), output)?;
     }
-    if args.output.is_some() && args.output == args.summary {
-        return Err(Error::Usage("--summary: name another file than -o".into()));
-    }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let summary = args.summary.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
     let summary = summary.transpose()?;
+    if summary.as_ref().is_some_and(|summary| summary.is_same(&output)) {
+        return Err(Error::Usage("--summary: name another file than -o".into()));
+    }
     let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
     let swept = in_pool(args.threads.map(usize::from), || sweep(&grid, &context));
@@ -132,15 +132,20 @@ fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> 
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    let mut written = vec![];
-    if let Some(output) = summary {
-        let summary = sweep::summary::summarize(&swept.results, swept.settings)?;
-        written.extend(output.write(&summary, &manners.look(true))?.map(|path| (summary.rows(), path)));
-    }
     let look = manners.look(!args.measure.metrics.is_empty());
     let shown = if output.is_exact() { None } else { Some(swept.varying()?) };
     let results = shown.as_ref().unwrap_or(&swept.results);
-    written.extend(output.write(results, &look)?.map(|path| (results.rows(), path)));
+    // Both are whole before either has its name.
+    let mut prepared = vec![];
+    if let Some(output) = summary {
+        let summary = sweep::summary::summarize(&swept.results, swept.settings)?;
+        prepared.push((summary.rows(), output.prepare(&summary, &manners.look(true))?));
+    }
+    prepared.push((results.rows(), output.prepare(results, &look)?));
+    let mut written = vec![];
+    for (rows, prepared) in prepared {
+        written.extend(prepared.finish()?.map(|path| (rows, path)));
+    }
     for (rows, path) in written.iter().filter(|_| !manners.quiet) {
         let what = if *rows == 1 { "row" } else { "rows" };
         tell(Message::Note(&format!("{rows} {what} written to {}", path.display())));

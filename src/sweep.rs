@@ -3,6 +3,7 @@
 //! Rows are read once. Populations, which differ in who is left out and who is one, are counted one by one; tails are
 //! cut off a population by ranges of one sorted order, so that they cost searches and no sort.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
@@ -11,12 +12,13 @@ use arrow::datatypes::{DataType, Field};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
-use crate::analyze::row;
+use crate::analyze::{Suspicious, nobody_looked_through, row};
 use crate::choose::{Choice, choose};
 use crate::engine::{Floor, Kept, Settling, Tails};
 use crate::error::{Error, Result};
 use crate::groups::cuts::{Cuts, cut_off, kept};
 use crate::ingest::{Context, Hold, Ingest};
+use crate::memory::{self, Memory};
 use crate::metrics::{self, Metric};
 use crate::moments::{Ask, Total};
 use crate::numbers::key::Key;
@@ -25,6 +27,7 @@ use crate::numbers::wide::U320;
 use crate::options::Options;
 use crate::options::grid::{Grid, Tail, Who};
 use crate::plan::{Plan, QUERIES};
+use crate::population::{Population, Sources};
 use crate::results::{self, Results, Row};
 
 pub mod summary;
@@ -66,11 +69,15 @@ pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
     let common = &grid.common;
     let metrics = metrics::select(metrics::catalog(&common.extras), &common.metrics)?;
     let widest = grid.widest()?;
-    let mut ingest = Ingest::open(&widest, context.interrupted)?;
+    let sources = Sources::read(&widest)?;
+    let population = Population::of(&sources, &widest)?;
+    let mut ingest = Ingest::open_for(population, &widest, context.interrupted)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;
-    if let Some(clash) = ingest.schema.fields.iter().find(|field| SETTINGS.contains(&&field.name()[..])) {
+    let taken =
+        |name: &str| SETTINGS.contains(&name) || (grid.summarizes && summary::COLUMNS.contains(&name));
+    if let Some(clash) = ingest.schema.fields.iter().find(|field| taken(field.name())) {
         return Err(Error::Usage(format!(
-            "the group column `{}` has the name of a setting; rename it in the input or leave it out of --by",
+            "the group column `{}` has the name of a column of the sweep; rename it in the input or leave it out of --by",
             clash.name()
         )));
     }
@@ -85,21 +92,23 @@ pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
     let (mut tables, mut warnings, mut populations) = (vec![], vec![], vec![]);
     for who in &grid.populations {
         let options = grid.population(who)?;
-        ingest.count_by(&options)?;
-        let hold = ingest.hold(&options, context)?;
+        ingest.count_by(Population::of(&sources, &options)?, &options);
+        let mut hold = ingest.hold(&options, context)?;
+        fits(&ingest, &hold, grid, &metrics)?;
         if choice.is_none() {
-            choice = Some(choose(&options.device, &hold.column.offsets, vec![])?);
+            let scratch = std::mem::take(&mut hold.column.scratch);
+            choice = Some(choose(&options.device, &hold.column.offsets, scratch)?);
         }
         let choice = choice.as_ref().expect("it was just made");
         let counter = Counter { ingest: &ingest, metrics: &metrics, asks: &asks, choice, grid, context };
-        tables.push(counter.count(who, &options, hold, &mut failed)?);
-        for warning in ingest.warnings(&options) {
+        let (table, suspicions) = counter.count(who, &options, hold, &mut failed)?;
+        tables.push(table);
+        for warning in ingest.warnings(&options).into_iter().chain(suspicions) {
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }
         }
-        let said = ingest.population.provenance();
-        populations.push(said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        populations.push(said_of(who, &options, &ingest.population));
     }
     if let Some(first) = failed.first() {
         warnings.push(format!("{first}; {} batches were computed on the CPU instead", failed.len()));
@@ -107,7 +116,6 @@ pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
 
     ingest.population = Arc::default();
     let mut provenance = ingest.provenance(common);
-    let populations: Vec<serde_json::Map<String, serde_json::Value>> = populations;
     let sweep = serde_json::json!({ "axes": grid.axes(), "populations": populations });
     provenance.insert("concentra.sweep".into(), sweep.to_string());
     let keys = ingest.schema.fields.len() + SETTINGS.len();
@@ -121,13 +129,51 @@ pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
             .flat_map(move |part| (group * tails..(group + 1) * tails).map(move |row| (part, row)))
     };
     let indices: Vec<(usize, usize)> = (0..groups).flat_map(of_group).collect();
-    for lot in indices.chunks(LOT) {
+    if let [only] = &parts[..] {
+        all.push(only)?;
+    }
+    for lot in indices.chunks(LOT).filter(|_| parts.len() > 1) {
         let rows = interleave_record_batch(&parts, lot).map_err(Error::arrow("put the result together"))?;
         all.push(&rows)?;
     }
     let device = choice.filter(|choice| choice.looked);
     let device = device.map(|choice| format!("computed on {}: {}", choice.name(), choice.why));
     Ok(Sweep { results: all, settings: parts.len() * tails, warnings, device })
+}
+
+/// Refuses a result that is larger than the memory.
+fn fits(ingest: &Ingest, hold: &Hold, grid: &Grid, metrics: &[Metric]) -> Result<()> {
+    let settings = grid.populations.len() * grid.tails.len();
+    let rows = hold.counted.groups.keys.len() as u64 * settings as u64;
+    // Numbers of eight bytes mostly, twice while they are put in order.
+    let columns = results::columns::FIXED.len() + metrics.len() + POINTS;
+    let needed = rows.saturating_mul(16 * columns as u64);
+    if needed > Memory::of(None).room(0) {
+        return Err(Error::Memory(format!(
+            "a result of {rows} rows takes about {}; ask for fewer settings or --metrics, or sweep {} in parts",
+            memory::show(needed),
+            ingest.files.first().map_or("the input", |file| &file.source.shown)
+        )));
+    }
+    Ok(())
+}
+
+/// Points of the Lorenz curve, which is a column of lists.
+const POINTS: usize = 101;
+
+/// What provenance says of a population.
+fn said_of(who: &Who, options: &Options, population: &Population) -> serde_json::Value {
+    let mut said = serde_json::json!({
+        "exclude": who.named(),
+        "entities": who.entities,
+        "look-through": who.look_through,
+        "owners": format!("{:?}", options.owners).to_lowercase(),
+    });
+    for (name, value) in population.provenance() {
+        // Beside what was asked for: whom that was.
+        said[format!("{name}-known")] = value;
+    }
+    said
 }
 
 /// Rows that become columns at a time.
@@ -150,14 +196,14 @@ struct Cut {
 }
 
 impl Counter<'_> {
-    /// The rows of one population: group by group, tail by tail.
+    /// The rows of one population: group by group, tail by tail; and what the user should know of them.
     fn count(
         &self,
         who: &Who,
         options: &Options,
         hold: Hold,
         failed: &mut Vec<String>,
-    ) -> Result<RecordBatch> {
+    ) -> Result<(RecordBatch, Vec<String>)> {
         let Self { ingest, metrics, asks, choice, grid, context } = self;
         let Hold { counted, mut column, ranked } = hold;
         let groups = &counted.groups;
@@ -171,7 +217,7 @@ impl Counter<'_> {
         let (offsets, totals) = (&column.offsets, &column.totals);
         let plan = Plan::of_parts(&[all], queries, offsets, metrics, asks, &choice.name(), &choice.why);
         context.progress.start("measuring", plan.keys as u64);
-        let mut batches = vec![];
+        let (mut batches, mut suspicious) = (vec![], Suspicious::default());
         for work in plan.works(&mut column.keys, offsets, totals) {
             if (context.interrupted)() {
                 return Err(Error::Interrupted);
@@ -225,6 +271,8 @@ impl Counter<'_> {
                     row(groups, group, counts, &below, &total, &measured, metrics, &made)
                 })
                 .collect();
+            let of_first: Vec<Row> = rows.iter().step_by(cuts.len()).cloned().collect();
+            suspicious.add(first, &of_first);
             let keys: Vec<Box<[u8]>> = (first..first + n)
                 .flat_map(|group| std::iter::repeat_n(groups.keys[group].clone(), cuts.len()))
                 .collect();
@@ -237,7 +285,10 @@ impl Counter<'_> {
             Some(batch) => batch.schema(),
             None => self.batch(who, 0, &[], &[])?.schema(),
         };
-        concat_batches(&schema, &batches).map_err(Error::arrow("put the result together"))
+        let table = concat_batches(&schema, &batches).map_err(Error::arrow("put the result together"))?;
+        let mut suspicions = suspicious.warnings(groups, &ingest.schema);
+        suspicions.extend(nobody_looked_through(options, groups));
+        Ok((table, suspicions))
     }
 
     /// Rows as columns; the first of them is the population's row of this number.
@@ -262,7 +313,8 @@ impl Counter<'_> {
         for (name, column) in SETTINGS.iter().zip(settings) {
             let kind =
                 if *column.data_type() == DataType::Boolean { DataType::Boolean } else { DataType::Utf8 };
-            fields.push(Field::new(*name, kind, false));
+            let reading = HashMap::from([("reading".to_owned(), "The setting of this row.".to_owned())]);
+            fields.push(Field::new(*name, kind, false).with_metadata(reading));
             columns.push(column);
         }
         results::batch(&fields, columns, rows, metrics, grid.common.decimals, false)

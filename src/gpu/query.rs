@@ -222,18 +222,28 @@ fn reduce_tiles_below(
         fetch(core, &records, parts * RECORD, |window| words.extend_from_slice(window))?;
     }
     let mut records = words.chunks(RECORD);
-    let below = ranks.iter().zip(tiles).map(|(&(segment, _), (tile, length))| {
-        let mut sums = Sums::default();
-        for lower in resident.of_segment[segment]..tile {
-            let record = &resident.load.records[lower * RECORD..];
-            sums.append(&words::sums(record, resident.load.tiles[lower].length.into()));
+    let parts: Vec<Option<&[u32]>> =
+        tiles.iter().map(|&(_, length)| if length > 0 { records.next() } else { None }).collect();
+    // Tiles below are appended once for all ranks of a segment.
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    order.sort_unstable_by_key(|&i| ranks[i]);
+    let mut below = vec![Sums::default(); ranks.len()];
+    let (mut lower, mut next, mut of) = (Sums::default(), 0, usize::MAX);
+    for i in order {
+        let (segment, (tile, length)) = (ranks[i].0, tiles[i]);
+        if segment != of {
+            (lower, next, of) = (Sums::default(), resident.of_segment[segment], segment);
         }
-        if let Some(record) = (length > 0).then(|| records.next()).flatten() {
-            sums.append(&words::sums(record, length.into()));
+        for at in next..tile {
+            let record = &resident.load.records[at * RECORD..];
+            lower.append(&words::sums(record, resident.load.tiles[at].length.into()));
         }
-        sums
-    });
-    Ok(below.collect())
+        (next, below[i]) = (tile, lower);
+        if let Some(record) = parts[i] {
+            below[i].append(&words::sums(record, length.into()));
+        }
+    }
+    Ok(below)
 }
 
 /// The tile that has the key after so many of a segment.

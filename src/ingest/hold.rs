@@ -90,10 +90,9 @@ impl Ingest {
     }
 
     /// Counts another population from now on.
-    pub fn count_by(&mut self, options: &Options) -> Result<()> {
-        self.population = Arc::new(Population::load(options)?);
+    pub fn count_by(&mut self, population: Population, options: &Options) {
+        self.population = Arc::new(population);
         self.looks_through = options.look_through.is_some();
-        Ok(())
     }
 
     /// Reads all holders, none cut off.
@@ -121,8 +120,13 @@ impl Ingest {
                 let (wanted, none) = (|group: u32| rests.untold[group as usize], Bounds::NONE);
                 let (sieve, _) = self.sieve(&mut counted, true, &wanted, none, &spill, options, context)?;
                 for (group, held) in sieve.ranked(groups)?.into_iter().enumerate() {
-                    if rests.untold[group] {
-                        ranked[group] = Ranked::new(Holders::Records(held));
+                    if !rests.untold[group] {
+                        continue;
+                    }
+                    ranked[group] = Ranked::new(Holders::Records(held));
+                    let n = ranked[group].holders.len() as u64;
+                    if ranked[group].largest(n).amount != column.totals[group].amount {
+                        return Err(Error::changed(self.schema.show(&counted.groups.keys[group])));
                     }
                 }
             }

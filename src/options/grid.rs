@@ -18,6 +18,8 @@ pub struct Grid {
     pub populations: Vec<Who>,
     /// Who of these is cut off: tails of the same order.
     pub tails: Vec<Tail>,
+    /// Whether a summary is wanted.
+    pub summarizes: bool,
 }
 
 /// Who is left out, and who is one.
@@ -73,26 +75,50 @@ impl Grid {
         all.filter_map(of_file).collect()
     }
 
-    /// The settings as they were asked for, one list an axis.
+    /// The settings as they were asked for, one list an axis, and what all have in common.
     pub fn axes(&self) -> serde_json::Value {
-        let list = |of: &dyn Fn(&Self) -> Vec<String>| {
-            let mut values = of(self);
-            let mut seen = std::collections::HashSet::new();
-            values.retain(|value| seen.insert(value.clone()));
-            serde_json::Value::from(values)
+        let list = |values: Vec<String>| {
+            let mut distinct: Vec<String> = vec![];
+            for value in values {
+                if !distinct.contains(&value) {
+                    distinct.push(value);
+                }
+            }
+            serde_json::Value::from(distinct)
         };
-        let of_tails = |of: fn(&Tail) -> &String| list(&|grid| grid.tails.iter().map(of).cloned().collect());
-        let of_populations = |of: fn(&Who) -> String| list(&|grid| grid.populations.iter().map(of).collect());
-        let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
+        let of_tails = |of: fn(&Tail) -> &String| list(self.tails.iter().map(of).cloned().collect());
+        let of_populations = |of: fn(&Who) -> String| list(self.populations.iter().map(of).collect());
+        let price = self.tails.iter().find_map(|tail| tail.value.as_ref()).map(|(_, price)| match price {
+            Price::Number(price) => format!("{}e-{}", price.digits, price.decimals),
+            Price::Column(name) => name.clone(),
+        });
         serde_json::json!({
-            "exclude": of_populations(|who| who.exclude.clone()),
-            "entities": list(&|grid| grid.populations.iter().map(|who| switch(who.entities)).collect()),
-            "look-through":
-                list(&|grid| grid.populations.iter().map(|who| switch(who.look_through.is_some())).collect()),
+            "exclude": of_populations(Who::named),
+            "entities": of_populations(|who| switch(who.entities)),
+            "look-through": of_populations(|who| switch(who.look_through.is_some())),
             "min-amount": of_tails(|tail| &tail.min_amount),
             "min-value": of_tails(|tail| &tail.min_value),
             "top-holders": of_tails(|tail| &tail.top_holders),
+            "price": price,
         })
+    }
+}
+
+fn switch(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
+}
+
+impl Who {
+    /// Who is left out; where a list lies decides no number.
+    pub fn named(&self) -> String {
+        let name = |exclusion: &Exclusion| match exclusion {
+            Exclusion::List(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            other => other.to_string(),
+        };
+        if self.exclusions.is_empty() {
+            return "none".into();
+        }
+        self.exclusions.iter().map(name).collect::<Vec<_>>().join("+")
     }
 }
 
@@ -108,77 +134,145 @@ impl SweepArgs {
     /// What the arguments mean.
     pub fn grid(&self) -> Result<Grid> {
         let common = self.measure.options(self.source.options()?)?;
-        let texts = |flag: &str, values: &[String]| -> Result<Vec<String>> {
-            distinct(flag, values.iter().map(|value| value.trim().to_owned()))
-        };
-        let on = |flag: &str, values: &[Switch]| distinct(flag, values.iter().map(|&v| v == Switch::On));
+        let price = self.source.price.as_deref();
+        let excluded = axis(
+            "--exclude",
+            &self.exclude,
+            |text| exclusions(text),
+            |a, b| {
+                let named = |all: &[Exclusion]| -> Vec<String> {
+                    let mut names: Vec<String> = all.iter().map(Exclusion::to_string).collect();
+                    names.sort_unstable();
+                    names
+                };
+                named(a) == named(b)
+            },
+        )?;
+        let on =
+            |flag, values: &[Switch]| axis(flag, values, |&value| Ok(value == Switch::On), |a, b| a == b);
         let (entities, look_through) =
             (on("--entities", &self.entities)?, on("--look-through", &self.look_through)?);
-        let mut populations = vec![];
-        for exclude in texts("--exclude", &self.exclude)? {
-            let exclusions: Vec<Exclusion> = match &exclude[..] {
-                "none" => vec![],
-                several => several.split('+').map(|one| Exclusion::from(one.trim())).collect(),
-            };
-            for &entities in &entities {
-                for &look_through in &look_through {
+        let least =
+            axis("--min-amount", &self.min_amount, |text| above("--min-amount", text), |a, b| a == b)?;
+        let value = |text: &String| match above("--min-value", text)? {
+            None => Ok(None),
+            Some(_) => min_value(Some(text), price),
+        };
+        let values = axis("--min-value", &self.min_value, value, |a, b| a == b)?;
+        if price.is_some() && values.iter().all(|(_, value)| value.is_none()) {
+            return Err(Error::Usage("--price is for --min-value".into()));
+        }
+        let tops = axis("--top-holders", &self.top_holders, |text| top(text), same_top)?;
+        let lengths =
+            [excluded.len(), entities.len(), look_through.len(), least.len(), values.len(), tops.len()];
+        let settings = lengths.iter().fold(1usize, |product, &length| product.saturating_mul(length));
+        if settings > MOST {
+            return Err(Error::Usage(format!("{settings} settings; ask for at most {MOST} at a time")));
+        }
+
+        let (mut populations, mut tails) = (vec![], vec![]);
+        for (exclude, exclusions) in &excluded {
+            for &(_, entities) in &entities {
+                for &(_, look_through) in &look_through {
                     let look_through = look_through.then_some(self.source.look_through_depth);
                     let (exclude, exclusions) = (exclude.clone(), exclusions.clone());
                     populations.push(Who { exclude, exclusions, entities, look_through });
                 }
             }
         }
-        let price = self.source.price.as_deref();
-        let mut tails = vec![];
-        let values = texts("--min-value", &self.min_value)?;
-        if price.is_some() && values.iter().all(|value| is_zero(value)) {
-            return Err(Error::Usage("--price is for --min-value".into()));
-        }
-        for min_amount in texts("--min-amount", &self.min_amount)? {
-            let least = above("--min-amount", &min_amount)?;
-            for least_value in &values {
-                let value = match above("--min-value", least_value)? {
-                    None => None,
-                    Some(_) => min_value(Some(least_value), price)?,
-                };
-                for kept in texts("--top-holders", &self.top_holders)? {
-                    let top = if kept == "all" { None } else { Some(top_holders(&kept)?) };
-                    let (min_amount, min_value) = (min_amount.clone(), least_value.clone());
+        for (min_amount, least) in &least {
+            for (min_value, value) in &values {
+                for (top_holders, top) in &tops {
                     tails.push(Tail {
-                        min_amount,
-                        least,
-                        min_value,
+                        min_amount: min_amount.clone(),
+                        least: *least,
+                        min_value: min_value.clone(),
                         value: value.clone(),
-                        top_holders: kept,
-                        top,
+                        top_holders: top_holders.clone(),
+                        top: *top,
                     });
                 }
             }
         }
-        let settings = populations.len().saturating_mul(tails.len());
-        if settings > MOST {
-            return Err(Error::Usage(format!("{settings} settings; ask for at most {MOST} at a time")));
-        }
-        let grid = Grid { common, populations, tails };
+        let grid = Grid { common, populations, tails, summarizes: self.summary.is_some() };
         grid.widest()?;
         Ok(grid)
     }
 }
 
-/// Values of an axis, each once.
-fn distinct<T: PartialEq>(flag: &str, values: impl Iterator<Item = T>) -> Result<Vec<T>> {
-    let mut all: Vec<T> = vec![];
-    for value in values {
-        if all.contains(&value) {
-            return Err(Error::Usage(format!("{flag}: a value is given twice")));
+/// The values of an axis as they were typed and what they mean, each once.
+fn axis<T, V>(
+    flag: &str,
+    typed: &[T],
+    meaning: impl Fn(&T) -> Result<V>,
+    same: impl Fn(&V, &V) -> bool,
+) -> Result<Vec<(String, V)>>
+where
+    T: Typed,
+{
+    let mut all: Vec<(String, V)> = vec![];
+    for value in typed {
+        let (text, meant) = (value.text(), meaning(value)?);
+        if let Some((other, _)) = all.iter().find(|(_, other)| same(other, &meant)) {
+            return Err(Error::Usage(format!("{flag}: {text} says the same as {other}")));
         }
-        all.push(value);
+        all.push((text, meant));
     }
     Ok(all)
 }
 
+/// What stands in a list.
+trait Typed {
+    fn text(&self) -> String;
+}
+
+impl Typed for String {
+    fn text(&self) -> String {
+        self.trim().to_owned()
+    }
+}
+
+impl Typed for Switch {
+    fn text(&self) -> String {
+        switch(*self == Self::On)
+    }
+}
+
+/// `none`, or several with a plus between them.
+fn exclusions(text: &str) -> Result<Vec<Exclusion>> {
+    if text.trim() == "none" {
+        return Ok(vec![]);
+    }
+    let one = |one: &str| match one.trim() {
+        "" | "none" => Err(Error::Usage(format!(
+            "--exclude {text}: write none alone, or names like burn+label:exchange"
+        ))),
+        name => Ok(Exclusion::from(name)),
+    };
+    text.split('+').map(one).collect()
+}
+
+fn top(text: &str) -> Result<Option<Top>> {
+    match text.trim() {
+        "all" => Ok(None),
+        text => top_holders(text).map(Some).map_err(|_| {
+            Error::Usage(format!("--top-holders {text}: give all, a number like 1000, or a share like 10%"))
+        }),
+    }
+}
+
+fn same_top(a: &Option<Top>, b: &Option<Top>) -> bool {
+    match (a, b) {
+        (Some(Top::Share(a)), Some(Top::Share(b))) => {
+            u128::from(a.numerator) * u128::from(b.denominator)
+                == u128::from(b.numerator) * u128::from(a.denominator)
+        }
+        _ => a == b,
+    }
+}
+
 fn is_zero(text: &str) -> bool {
-    parse(text).is_ok_and(|number| number.digits.is_zero())
+    parse(text.trim()).is_ok_and(|number| number.digits.is_zero())
 }
 
 /// A number above zero; none for zero.

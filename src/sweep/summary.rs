@@ -12,6 +12,9 @@ use super::SETTINGS;
 use crate::error::{Error, Result};
 use crate::results::{Results, columns::FIXED};
 
+/// The columns beside those of groups.
+pub const COLUMNS: [&str; 7] = ["metric", "n_settings", "min", "max", "range", "min_at", "max_at"];
+
 /// A row per group and metric, from the rows of so many settings a group: the least value, the largest, their
 /// difference, and the first settings that have them. Settings in which the metric is not defined do not count.
 pub fn summarize(results: &Results, settings: usize) -> Result<Results> {
@@ -23,15 +26,16 @@ pub fn summarize(results: &Results, settings: usize) -> Result<Results> {
         .collect();
     let mut fields: Vec<Field> =
         schema.fields()[..group_columns].iter().map(|field| field.as_ref().clone()).collect();
-    fields.extend([
-        Field::new("metric", DataType::Utf8, false),
-        Field::new("n_settings", DataType::UInt64, false),
-        Field::new("min", DataType::Float64, true),
-        Field::new("max", DataType::Float64, true),
-        Field::new("range", DataType::Float64, true),
-        Field::new("min_at", DataType::Utf8, true),
-        Field::new("max_at", DataType::Utf8, true),
-    ]);
+    let types = [
+        DataType::Utf8,
+        DataType::UInt64,
+        DataType::Float64,
+        DataType::Float64,
+        DataType::Float64,
+        DataType::Utf8,
+        DataType::Utf8,
+    ];
+    fields.extend(COLUMNS.iter().zip(types).map(|(name, kind)| Field::new(*name, kind, true)));
     let provenance = schema.metadata().clone();
     let mut all = Results::new(&Schema::new(fields), group_columns, provenance, u64::MAX, None);
     let table = results.table()?;
