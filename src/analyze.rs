@@ -247,7 +247,7 @@ impl<'a> Report<'a> {
             let percent = share * 100.0;
             let group = ingest.schema.show(&counted.groups.keys[group]);
             self.warnings.push(format!(
-                "{percent:.1} % of the rewards of {group} lie with owners of no capital, who are no holders \
+                "group {group}: {percent:.1} % of the rewards lie with owners of no capital, who are no holders \
                  (reward_no_capital_share)"
             ));
         }

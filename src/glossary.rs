@@ -5,13 +5,14 @@ use std::fmt::Write;
 use crate::error::{Error, Result, nearest};
 use crate::metrics::{Doc, Extras, catalog};
 use crate::results::columns::FIXED;
+use crate::results::profits::COLUMNS;
 
 /// A column and its documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The column's name.
     pub name: String,
-    /// Whether it is a metric, or stands beside the metrics in every result.
+    /// Whether it is a metric that can be chosen; others stand beside the metrics, or are there with rewards.
     pub metric: bool,
     /// What it means.
     pub doc: Doc,
@@ -21,7 +22,9 @@ pub struct Entry {
 pub fn entries() -> Vec<Entry> {
     let fixed = FIXED.iter().map(|c| Entry { name: c.name.into(), metric: false, doc: c.doc });
     let metrics = catalog(&Extras::default()).into_iter();
-    fixed.chain(metrics.map(|m| Entry { name: m.name, metric: true, doc: *m.doc })).collect()
+    let metrics = metrics.map(|m| Entry { name: m.name, metric: true, doc: *m.doc });
+    let profits = COLUMNS.iter().map(|c| Entry { name: c.name.into(), metric: false, doc: c.doc });
+    fixed.chain(metrics).chain(profits).collect()
 }
 
 /// The entry of this name, or of the family that it belongs to (`top_20_share`, `nakamoto_0_66`).

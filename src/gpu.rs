@@ -22,6 +22,7 @@ pub mod fault;
 mod kernel_run;
 mod large;
 pub mod layout;
+mod order;
 mod pack;
 mod pipelines;
 mod portions;
@@ -150,8 +151,7 @@ impl Backend for Gpu {
     }
 
     fn order(&self, keys: &[Key], offsets: &[usize]) -> Result<Vec<u32>> {
-        let _ = &self.room;
-        Ok(crate::cpu::sort::order(keys, offsets))
+        self.attempt(|| order::order(&self.core, &self.room, keys, offsets))
     }
 
     fn reduce(&self, sorted: &Sorted<'_>, _: Needs) -> Result<Vec<Sums>> {

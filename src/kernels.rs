@@ -58,6 +58,7 @@ macro_rules! wgsl {
 
 const COMMON: &str = wgsl!("common");
 const SCAN: &str = wgsl!("block_scan");
+const SCATTER: &str = wgsl!("radix_scatter");
 const WIDE: &str = wgsl!("wide");
 const LOG2: &str = wgsl!("log2");
 const SQRT: &str = wgsl!("sqrt");
@@ -99,10 +100,18 @@ pub const SCAN_DOWN: Kernel = Kernel {
 /// Moves a tile's keys.
 pub const DOWNSWEEP: Kernel = Kernel {
     name: "downsweep",
-    parts: &[COMMON, SCAN, wgsl!("downsweep")],
+    parts: &[COMMON, SCAN, SCATTER, wgsl!("downsweep")],
     bindings: &[Read, Read, Read, Read, Write, Write],
     digits: true,
     twin: twins::downsweep::downsweep,
+};
+/// Moves a tile's keys with the places that they came from.
+pub const DOWNSWEEP_ORDER: Kernel = Kernel {
+    name: "downsweep_order",
+    parts: &[COMMON, SCAN, SCATTER, wgsl!("downsweep_order")],
+    bindings: &[Read, Read, Read, Read, Read, Write, Write, Write],
+    digits: true,
+    twin: twins::downsweep_order::downsweep_order,
 };
 /// Sums a sorted tile.
 pub const REDUCE: Kernel = Kernel {
@@ -138,8 +147,8 @@ pub const PREFIX: Kernel = Kernel {
 };
 
 /// Every kernel.
-pub const KERNELS: [Kernel; 9] =
-    [UPSWEEP, SCAN_REDUCE, SCAN_SPINE, SCAN_DOWN, DOWNSWEEP, REDUCE, PACK, SEARCH, PREFIX];
+pub const KERNELS: [Kernel; 10] =
+    [UPSWEEP, SCAN_REDUCE, SCAN_SPINE, SCAN_DOWN, DOWNSWEEP, DOWNSWEEP_ORDER, REDUCE, PACK, SEARCH, PREFIX];
 
 /// A kernel's parameters, as `shaders/common.wgsl` declares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,6 +6,7 @@ use concentra::numbers::key::{Key, value};
 use concentra::numbers::wide::{U192, U320, U384, U576};
 use concentra::numbers::{log2, sqrt};
 
+use crate::devices::twins;
 use crate::random::Random;
 
 crate::devices::twins!(sorts_sums_and_answers, |backend| {
@@ -112,3 +113,24 @@ fn plain(keys: &[Key]) -> Sums {
     }
     sums
 }
+
+twins!(order, |backend| {
+    let mut random = Random(11);
+    let lengths = [0, 1, 700, 5000, 1024, 1025, 20_000];
+    for bits in [3, 40, 120, 200] {
+        let segments: Vec<Vec<u64>> =
+            lengths.iter().map(|&n| (0..n).map(|_| random.key(bits)).collect()).collect();
+        let mut offsets = vec![0];
+        segments.iter().for_each(|segment| offsets.push(offsets[offsets.len() - 1] + segment.len()));
+        let found = backend.order(&segments.concat(), &offsets).unwrap();
+        let expected: Vec<u32> = segments
+            .iter()
+            .flat_map(|segment| {
+                let mut order: Vec<u32> = (0..segment.len() as u32).collect();
+                order.sort_by_key(|&at| segment[at as usize]);
+                order
+            })
+            .collect();
+        assert!(found == expected, "{bits} bits");
+    }
+});

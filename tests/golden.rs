@@ -58,7 +58,7 @@ fn case(entry: &str) -> Option<Case> {
         "lp/balancer_weekly/week_007.parquet owners merged by address" => Case::MergedWeek,
         "lp/balancer_weekly all 97 weeks, owners merged by address" => Case::MergedWeeks,
         "lp/balancer_by_token.parquet by week,chain,token" => Case::ByToken,
-        // Kakwani's index: profits against capital, §3.
+        // Profits against capital: `tests/profits.rs`.
         "lp/univ3_positions_base.parquet capital=approx_starting_weth reward=weth_fees_earned" => {
             Case::Elsewhere
         }

@@ -6,8 +6,8 @@ use concentra::gpu::Gpu;
 use concentra::gpu::device::Setup;
 use concentra::gpu::layout::{Pass, blocks, passes, tile_table};
 use concentra::kernels::{
-    CHUNK, DOWNSWEEP, Kernel, PACK, PREFIX, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE, SCAN_SPINE, SEARCH,
-    UPSWEEP,
+    CHUNK, DOWNSWEEP, DOWNSWEEP_ORDER, Kernel, PACK, PREFIX, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE,
+    SCAN_SPINE, SEARCH, UPSWEEP,
 };
 use concentra::moments::Needs;
 use concentra::numbers::key::Key;
@@ -84,6 +84,7 @@ impl Bench {
         let table: Vec<u32> = tile_table(tile, digits, lengths).concat();
         let tiles = (table.len() / 4) as u32;
         let [mut lo, mut hi] = planes(keys);
+        let mut places: Vec<u32> = (0..keys.len() as u32).collect();
         let varying = keys.iter().fold(0, |any, k| any | k) & !keys.iter().fold(!0, |all, k| all & k);
         for Pass { high, shift } in passes(varying, self.digit_bits) {
             let params = Params { count: tiles, shift, ..Params::default() };
@@ -94,6 +95,11 @@ impl Bench {
             let empty = vec![0; keys.len()];
             let moved = [&table[..], key, other, &scanned, &empty, &empty];
             let moved = self.run(&DOWNSWEEP, &moved, params, tiles, 1);
+            // The same keys, with the places that they came from.
+            let ordered = [&table[..], key, other, &places, &scanned, &empty, &empty, &empty];
+            let mut ordered = self.run(&DOWNSWEEP_ORDER, &ordered, params, tiles, 1);
+            assert_eq!(ordered[5..7], moved[4..6]);
+            places = ordered.swap_remove(7);
             (lo, hi) = if high {
                 (moved[5].clone(), moved[4].clone())
             } else {
@@ -108,6 +114,14 @@ impl Bench {
             rest = tail;
         }
         assert_eq!([lo, hi], planes(&expected));
+        let mut expected: Vec<u32> = (0..keys.len() as u32).collect();
+        let mut rest = &mut expected[..];
+        for &length in lengths {
+            let (head, tail) = rest.split_at_mut(length);
+            head.sort_by_key(|&at| keys[at as usize]);
+            rest = tail;
+        }
+        assert_eq!(places, expected);
     }
 }
 

@@ -9,8 +9,10 @@ use crate::kernels::Params;
 
 pub mod block_scan;
 pub mod downsweep;
+pub mod downsweep_order;
 pub mod pack;
 pub mod prefix;
+mod radix_scatter;
 pub mod reduce;
 pub mod scan_down;
 pub mod scan_reduce;

@@ -8,7 +8,9 @@ use super::layout::{Bits, Pass, Room, passes, tile_table};
 use super::portions::Segment;
 use super::transfer::{Keys, Planes, begin, finish, upload_table};
 use crate::backend::words::{self, RECORD};
-use crate::kernels::{CHUNK, DOWNSWEEP, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE, SCAN_SPINE, UPSWEEP};
+use crate::kernels::{
+    CHUNK, DOWNSWEEP, DOWNSWEEP_ORDER, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE, SCAN_SPINE, UPSWEEP,
+};
 use crate::moments::Needs;
 
 /// A tile of a load.
@@ -66,7 +68,7 @@ pub(super) fn start(
     let passes = passes(varying, room.digits.trailing_zeros());
     let sizes =
         Sizes { keys: n as u64, tiles: tiles.len() as u64, counts: (tiles.len() * room.digits) as u64 };
-    push_passes(&mut commands, &passes, &sizes, &table, &mut planes)?;
+    push_passes(&mut commands, &passes, &sizes, &table, &mut planes, None)?;
     let records = core.pool.take(&core.device, Use::Storage, (tiles.len() * RECORD) as u64 * 4)?;
     commands.push(Dispatch {
         kernel: &REDUCE,
@@ -109,19 +111,20 @@ impl Started {
 }
 
 /// How much a pass has to do.
-struct Sizes {
-    keys: u64,
-    tiles: u64,
-    counts: u64,
+pub(super) struct Sizes {
+    pub(super) keys: u64,
+    pub(super) tiles: u64,
+    pub(super) counts: u64,
 }
 
-/// All passes; the planes are those that have the keys in the end.
-fn push_passes(
+/// All passes; the planes are those that have the keys in the end, and the places that go with them.
+pub(super) fn push_passes(
     commands: &mut Commands<'_>,
     passes: &[Pass],
     sizes: &Sizes,
     table: &Buffer,
     planes: &mut Planes,
+    mut places: Option<&mut Buffer>,
 ) -> Result<(), Fault> {
     if passes.is_empty() {
         return Ok(());
@@ -130,11 +133,17 @@ fn push_passes(
     let take = |words: u64| core.pool.take(&core.device, Use::Storage, words * 4);
     let (mut other_lo, mut other_hi) = (take(sizes.keys)?, take(sizes.keys)?);
     let (matrix, spine) = (take(sizes.counts)?, take(sizes.counts.div_ceil(CHUNK.into()))?);
+    let mut other_places = places.as_ref().map(|_| take(sizes.keys)).transpose()?;
     for pass in passes {
         let (lo, hi) = (&planes.lo, &planes.hi);
-        let from = if pass.high { [hi, lo] } else { [lo, hi] };
-        let to = if pass.high { [&other_hi, &other_lo] } else { [&other_lo, &other_hi] };
-        push_pass(commands, pass, sizes, table, from, to, &matrix, &spine)?;
+        let mut from = if pass.high { vec![hi, lo] } else { vec![lo, hi] };
+        let mut to = if pass.high { vec![&other_hi, &other_lo] } else { vec![&other_lo, &other_hi] };
+        from.extend(places.as_deref());
+        to.extend(other_places.as_ref());
+        push_pass(commands, pass, sizes, table, &from, &to, &matrix, &spine)?;
+        if let (Some(places), Some(other)) = (places.as_deref_mut(), &mut other_places) {
+            std::mem::swap(places, other);
+        }
         std::mem::swap(&mut planes.lo, &mut other_lo);
         std::mem::swap(&mut planes.hi, &mut other_hi);
     }
@@ -148,8 +157,8 @@ fn push_pass(
     pass: &Pass,
     sizes: &Sizes,
     table: &Buffer,
-    from: [&Buffer; 2],
-    to: [&Buffer; 2],
+    from: &[&Buffer],
+    to: &[&Buffer],
     matrix: &Buffer,
     spine: &Buffer,
 ) -> Result<(), Fault> {
@@ -193,13 +202,18 @@ fn push_pass(
         items: counts,
         bytes: 8 * counts + 4 * chunks,
     })?;
+    let buffers: Vec<&Buffer> = std::iter::once(table)
+        .chain(from.iter().copied())
+        .chain([matrix])
+        .chain(to.iter().copied())
+        .collect();
     commands.push(Dispatch {
-        kernel: &DOWNSWEEP,
-        buffers: &[table, from[0], from[1], matrix, to[0], to[1]],
+        kernel: if from.len() > 2 { &DOWNSWEEP_ORDER } else { &DOWNSWEEP },
+        buffers: &buffers,
         params: over_tiles,
         workgroups: tiles as u32,
         unit: 1,
         items: keys,
-        bytes: 16 * keys + 16 * tiles + 4 * counts,
+        bytes: 8 * from.len() as u64 * keys + 16 * tiles + 4 * counts,
     })
 }

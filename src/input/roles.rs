@@ -201,7 +201,8 @@ pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Rol
     let found = find(source, schema, options);
     let (keys, owner, (amount, encoding)) = (found.keys?, found.owner?, found.amount?);
     let price = options.price().map(|name| Finder { source, schema }.named(name, "--price")).transpose()?;
-    let reward = options.reward.as_ref();
+    // Where rewards have a file of their own, they are no column here.
+    let reward = options.reward.as_ref().filter(|_| options.rewards.is_none());
     let reward = reward.map(|name| Finder { source, schema }.named(name, "--reward")).transpose()?;
     let exact = found.amounts.iter().find(|&&(_, other)| other < Encoding::Double);
     let exact_instead = exact.filter(|_| encoding == Encoding::Double);

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::groups::schema::printable;
 use crate::metrics::{Extras, catalog};
 use crate::results::Results;
+use crate::results::profits::COLUMNS;
 
 /// How a table looks.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +40,12 @@ const HEADLINE: &[&str] = &[
     "top_1pct_share",
 ];
 
+/// What many groups show of rewards.
+const EARNED: &[&str] =
+    &["reward_no_capital_share", "reward_concentration", "kakwani", "reward_top_10pct_share"];
+
 /// What nobody reads in a table: lists, and what stands there more exactly.
-const HIDDEN: &[&str] = &["lorenz", "total_f64"];
+const HIDDEN: &[&str] = &["lorenz", "total_f64", "concentration_curve", "yield_decile", "reward_total_f64"];
 
 /// Renders a table with a final line break.
 pub fn render(results: &Results, look: &Look) -> Result<String> {
@@ -118,7 +123,8 @@ impl View {
         for (i, column) in self.batch.columns().iter().enumerate() {
             let key = i < self.keys;
             let name = self.name(i);
-            let metric = i >= self.keys + crate::results::columns::FIXED.len();
+            let fixed = self.keys + crate::results::columns::FIXED.len();
+            let metric = i >= fixed && name != "reward_note";
             let absent = column.null_count() == groups && !(metric && self.look.chosen);
             if !key && (HIDDEN.contains(&name) || absent || is_zero(column, name)) {
                 continue;
@@ -137,7 +143,10 @@ impl View {
         let standard: Vec<String> = catalog(&Extras::default()).into_iter().map(|m| m.name).collect();
         let asked = |i: usize| self.look.chosen || !standard.iter().any(|name| name == self.name(i));
         // What was asked for is the last to be left out where the terminal is narrow.
-        let chosen = (fixed..self.batch.num_columns()).filter(|&i| asked(i) && self.name(i) != "lorenz");
+        let profits: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+        let shown = |name: &str| name != "lorenz" && (!profits.contains(&name) || EARNED.contains(&name));
+        let chosen = (fixed..self.batch.num_columns()).filter(|&i| asked(i) && shown(self.name(i)));
+        let chosen = chosen.filter(|&i| !is_zero(self.batch.column(i), self.name(i)));
         let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
         let telling = telling.filter(|&i| !is_zero(self.batch.column(i), self.name(i)));
         let first = |i: &usize| {
