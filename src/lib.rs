@@ -47,6 +47,7 @@ pub mod progress;
 pub mod results;
 
 pub mod error;
+pub mod games;
 pub mod generate;
 pub mod numbers;
 pub mod record;

@@ -45,7 +45,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 const ORDER: &[&[&str]] = &[
     &["error", "numbers"],
     &["record", "progress", "generate", "memory", "spill"],
-    &["moments", "cli"],
+    &["moments", "games", "cli"],
     &["metrics", "backend", "config"],
     &["options", "columns", "kernels", "cpu"],
     &["engine", "input", "gpu"],
