@@ -1,5 +1,6 @@
 //! Which backend computes, why, and what happens when a device fails.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::backend::Backend;
@@ -10,6 +11,8 @@ use crate::cpu::{Cpu, CpuWithScratch};
 use crate::engine::visits::{Answers, Visit, visit};
 use crate::engine::{self, Batch, Kept, Measured, Tails};
 use crate::error::{Error, Result};
+use crate::games::Game;
+use crate::games::sample::{Counts, sample};
 #[cfg(feature = "gpu")]
 use crate::gpu::{
     Gpu,
@@ -40,6 +43,9 @@ pub enum Compute {
     #[cfg(feature = "gpu")]
     Gpu(Box<Gpu>),
 }
+
+/// Who did some work: backend, device, and why not the device that was chosen.
+pub type By = (&'static str, Option<String>, Option<String>);
 
 /// A backend, and why it was taken.
 #[derive(Debug)]
@@ -293,6 +299,22 @@ impl Compute {
         require_gpu: bool,
     ) -> Result<(Vec<Kept>, Made)> {
         self.run(work, &InSettings { tails, whole: Whole { asks, recorder } }, require_gpu)
+    }
+
+    /// Takes samples of a game; tells who did: backend, device, and why not another.
+    pub fn sample(
+        &self,
+        game: &Game,
+        seed: u64,
+        numbers: Range<u64>,
+        recorder: &Recorder,
+        require_gpu: bool,
+    ) -> Result<(Counts, By)> {
+        let n = numbers.end - numbers.start;
+        let _ = require_gpu;
+        recorder.time(Stage::Sample, "games", n, 0, || {
+            Ok((sample(game, seed, numbers), (Cpu.name(), None, None)))
+        })
     }
 
     /// The order that sorts each segment, and why it was not the device that found it.

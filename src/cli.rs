@@ -73,6 +73,8 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Measure it in many settings: how much do the figures depend on who is counted
     Sweep(SweepArgs),
+    /// Find out who decides: voting power of every voter in every group
+    Power(PowerArgs),
     /// Measure the same on several devices: are all bits equal, and how fast is each
     Compare(CompareArgs),
     /// Show what files hold, and what analyze would make of them
@@ -322,6 +324,88 @@ pub enum Switch {
     /// Done
     #[value(alias = "true", alias = "1", alias = "yes")]
     On,
+}
+
+/// `concentra power`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra power votes.parquet --by dao,proposal_id -o power.parquet --games games.csv\n  \
+    concentra power holders.parquet --quota 2/3 --players 10\n  \
+    concentra power votes.parquet --by proposal_id --quota-of token_supply --quota 0.04")]
+pub struct PowerArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// More than this share of all weights wins: 1/2, 2/3 or 0.66
+    #[arg(long, value_name = "F", default_value = "1/2", help_heading = "Game")]
+    pub quota: String,
+    /// At least this weight wins, in the unit as written
+    #[arg(long, value_name = "W", conflicts_with_all = ["quota", "quota_of"], help_heading = "Game")]
+    pub quota_weight: Option<String>,
+    /// More than the share --quota of this column wins, a token's supply for example: one value a group
+    #[arg(long, value_name = "COL", help_heading = "Game")]
+    pub quota_of: Option<String>,
+
+    /// Report the N heaviest voters of each group; all of them play
+    #[arg(long, value_name = "N", help_heading = "Voters", value_parser = clap::value_parser!(u64).range(1..))]
+    pub players: Option<u64>,
+    /// auto: exact where it can be, else by samples; exact: or an error; sample: always by samples
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "auto",
+        help_heading = "Voters",
+        hide_possible_values = true
+    )]
+    pub method: MethodArg,
+    /// So many samples of each kind, instead of --until-se
+    #[arg(long, value_name = "N", conflicts_with = "until_se", help_heading = "Voters")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub samples: Option<u64>,
+    /// Samples until no standard error is above this
+    #[arg(long, value_name = "X", default_value = "0.001", help_heading = "Voters")]
+    pub until_se: f64,
+    /// What samples are drawn by: the same seed, the same counts
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Voters")]
+    pub seed: u64,
+
+    /// Write the results here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, a table on stdout
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Write a row per game here: its quota, its smallest winning coalition, dictators and vetoes
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub games: Option<PathBuf>,
+    /// Replace existing files
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+
+    /// Where to take samples: auto, cpu, gpu, or part of an adapter's name. It changes no number
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
+    pub device: String,
+    /// Fail where the device does, instead of computing on the CPU
+    #[arg(long, help_heading = "Execution")]
+    pub require_gpu: bool,
+    /// Threads, as many as cores by default
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
+    /// Say on stderr how long each stage took
+    #[arg(long, help_heading = "Execution")]
+    pub timing: bool,
+}
+
+/// `--method`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MethodArg {
+    /// Exact where it can be, else by samples
+    Auto,
+    /// Exact, or an error
+    Exact,
+    /// By samples
+    Sample,
 }
 
 /// `concentra compare`.

@@ -30,6 +30,7 @@ use crate::spill::Spill;
 mod by_owner;
 mod hold;
 mod passes;
+mod players;
 mod rewards;
 mod settle;
 mod sieve;
@@ -37,6 +38,7 @@ mod spilled;
 mod through;
 
 pub use hold::{Hold, Ranked};
+pub use players::Player;
 pub use rewards::{Earner, Earners, Earnings};
 pub use spilled::{Part, Spilled};
 

@@ -26,6 +26,7 @@ pub mod inspect;
 pub mod memory;
 pub mod plan;
 pub mod population;
+pub mod power;
 pub mod profits;
 pub mod spill;
 pub mod sweep;

@@ -10,6 +10,7 @@ use crate::metrics::Extras;
 use crate::moments::Fraction;
 
 pub mod grid;
+pub mod play;
 
 /// What makes a group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,6 +190,8 @@ pub struct Options {
     pub reward: Option<String>,
     /// A file that has it, where it is not beside the amounts.
     pub rewards: Option<PathBuf>,
+    /// The column of what a quota is a share of.
+    pub quota_of: Option<String>,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
     pub decimals: u8,
     /// Names of metrics, all where empty.
@@ -428,18 +431,11 @@ impl MeasureArgs {
     /// The options with what these arguments mean.
     pub fn options(&self, options: Options) -> Result<Options> {
         let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;
-        let device = match Device::from(&self.device[..]) {
-            Device::Cpu if self.require_gpu => {
-                return Err(Error::Usage("--require-gpu contradicts --device cpu".into()));
-            }
-            Device::Auto if self.require_gpu => Device::Gpu,
-            device => device,
-        };
         Ok(Options {
             decimals: self.decimals,
             metrics: self.metrics.iter().map(|name| name.trim().to_owned()).collect(),
             extras: Extras { top: self.top.clone(), thresholds },
-            device,
+            device: device(&self.device, self.require_gpu)?,
             require_gpu: self.require_gpu,
             ..options
         })
@@ -481,6 +477,15 @@ impl AnalyzeArgs {
             (None, _) => options,
         };
         self.measure.options(options)
+    }
+}
+
+/// Where to compute.
+fn device(name: &str, require_gpu: bool) -> Result<Device> {
+    match Device::from(name) {
+        Device::Cpu if require_gpu => Err(Error::Usage("--require-gpu contradicts --device cpu".into())),
+        Device::Auto if require_gpu => Ok(Device::Gpu),
+        device => Ok(device),
     }
 }
 

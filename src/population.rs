@@ -205,6 +205,14 @@ pub fn is_entity(holder: &[u8]) -> bool {
     holder.first() == Some(&ENTITY)
 }
 
+/// A holder as it is written: an owner, or an entity's name.
+pub fn show(holder: &[u8]) -> String {
+    match holder {
+        [ENTITY, name @ ..] => String::from_utf8_lossy(name).into_owned(),
+        owner => crate::columns::owner::show(owner),
+    }
+}
+
 /// An entity in an owner's place.
 fn entity(name: &str) -> Owner {
     std::iter::once(ENTITY).chain(name.bytes()).collect()

@@ -31,6 +31,8 @@ pub enum Stage {
     Ties,
     /// Moments to metrics.
     Finish,
+    /// Random coalitions of voting games.
+    Sample,
 }
 
 impl Stage {
@@ -49,6 +51,7 @@ impl Stage {
             Self::Prefix => "prefix",
             Self::Ties => "ties",
             Self::Finish => "finish",
+            Self::Sample => "sample",
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::analyze::{Analysis, analyze};
 use crate::choose::calibration::Calibration;
 use crate::cli::{
     AnalyzeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, Format, InspectArgs,
-    InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, SweepArgs,
+    InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, SweepArgs,
 };
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
@@ -20,9 +20,11 @@ use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
 use crate::inspect::{self, inspect};
 use crate::memory::Memory;
-use crate::output::{Output, print, table::Look};
+use crate::output::{Output, Prepared, print, table::Look};
+use crate::power::power;
 use crate::progress::Progress;
 use crate::record::Recorder;
+use crate::results::Results;
 use crate::sweep::{self, sweep};
 use crate::{config, devices, glossary};
 
@@ -60,6 +62,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
     match &cli.command {
         Command::Analyze(args) => run_analyze(manners, args, tell),
         Command::Sweep(args) => run_sweep(manners, args, tell),
+        Command::Power(args) => run_power(manners, args, tell),
         Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
@@ -135,20 +138,58 @@ fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> 
     let look = manners.look(!args.measure.metrics.is_empty());
     let shown = if output.is_exact() { None } else { Some(swept.varying()?) };
     let results = shown.as_ref().unwrap_or(&swept.results);
-    // Both are whole before either has its name.
-    let mut prepared = vec![];
-    if let Some(output) = summary {
-        let summary = sweep::summary::summarize(&swept.results, swept.settings)?;
-        prepared.push((summary.rows(), output.prepare(&summary, &manners.look(true))?));
+    let summary = match summary {
+        Some(output) => Some((output, sweep::summary::summarize(&swept.results, swept.settings)?)),
+        None => None,
+    };
+    let (summary, summarized): (Vec<Output>, Vec<Results>) = summary.into_iter().unzip();
+    let mut outputs: Vec<(Output, &Results)> = summary.into_iter().zip(&summarized).collect();
+    outputs.push((output, results));
+    write_all(manners, outputs, &look, tell)
+}
+
+fn run_power(manners: &Manners, args: &PowerArgs, tell: Tell<'_>) -> Result<()> {
+    let play = args.play()?;
+    for output in [args.output.as_deref(), args.games.as_deref()] {
+        args.input.keep(output)?;
     }
-    prepared.push((results.rows(), output.prepare(results, &look)?));
-    let mut written = vec![];
+    let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    let games = args.games.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
+    let games = games.transpose()?;
+    if games.as_ref().is_some_and(|games| games.is_same(&output)) {
+        return Err(Error::Usage("--games: name another file than -o".into()));
+    }
+    let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let powers = in_pool(args.threads.map(usize::from), || power(&play, &context));
+    progress.finish();
+    let powers = powers??;
+    if !manners.quiet {
+        powers.device.iter().for_each(|device| tell(Message::Note(device)));
+        powers.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    if args.timing {
+        tell(Message::Note(&recorder.to_string()));
+    }
+    if interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let mut outputs: Vec<(Output, &Results)> =
+        games.map(|games| (games, &powers.games)).into_iter().collect();
+    outputs.push((output, &powers.voters));
+    write_all(manners, outputs, &manners.look(true), tell)
+}
+
+/// Writes results whole: all are before any has its name.
+fn write_all(manners: &Manners, outputs: Vec<(Output, &Results)>, look: &Look, tell: Tell<'_>) -> Result<()> {
+    let prepare =
+        |(output, results): (Output, &Results)| Ok((results.rows(), output.prepare(results, look)?));
+    let prepared: Vec<(usize, Prepared)> = outputs.into_iter().map(prepare).collect::<Result<_>>()?;
     for (rows, prepared) in prepared {
-        written.extend(prepared.finish()?.map(|path| (rows, path)));
-    }
-    for (rows, path) in written.iter().filter(|_| !manners.quiet) {
-        let what = if *rows == 1 { "row" } else { "rows" };
-        tell(Message::Note(&format!("{rows} {what} written to {}", path.display())));
+        if let Some(path) = prepared.finish()?.filter(|_| !manners.quiet) {
+            let what = if rows == 1 { "row" } else { "rows" };
+            tell(Message::Note(&format!("{rows} {what} written to {}", path.display())));
+        }
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ const ORDER: &[&[&str]] = &[
     &["ingest"],
     &["plan", "profits", "inspect", "devices"],
     &["output", "glossary"],
-    &["analyze", "compare"],
+    &["analyze", "compare", "power"],
     &["sweep"],
     &["run"],
 ];

@@ -46,12 +46,13 @@ import importlib, json, resource, sys
 package, call, memory = sys.argv[1:]
 peer = importlib.import_module(package)
 weights, quota = json.load(sys.stdin)
-resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+if sys.platform != "darwin":
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
 began = time.perf_counter()
 try:
     said = {"indices": [float(index) for index in eval(call)]}
 except Exception as error:
-    said = {"fails": type(error).__name__.lstrip("_")}
+    said = {"fails": type(error).__name__}
 ended = time.perf_counter()
 print(json.dumps(said | {"seconds": ended - began, "wall": ended - started}))
 """
@@ -78,7 +79,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="of each, of which the median counts")
     parser.add_argument("--timeout", type=float, default=60, help="of a peer's run, in seconds")
-    parser.add_argument("--memory", type=float, default=4, help="that a peer may have, in GB of address space")
+    parser.add_argument("--memory", type=float, default=4, help="that a peer may have, in GB of addresses, except on macOS")
     parser.add_argument("--seed", type=int, default=1, help="of the random weights")
     parser.add_argument("--concentra", type=Path, default=ROOT / "target/release/concentra")
     return parser.parse_args()

@@ -14,7 +14,7 @@ use super::{Game, Swings};
 use crate::numbers::wide::U320;
 
 /// Nodes at most.
-const NODES: usize = 1 << 18;
+const NODES: usize = 1 << 17;
 /// Voters who are asked at most: each is a call within a call.
 const DEEPEST: usize = 600;
 /// Multiplications at most, and words of polynomials.

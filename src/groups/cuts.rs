@@ -128,7 +128,7 @@ pub fn kept(top: Option<&Top>, holders: u64) -> u64 {
 }
 
 /// A number of tokens, of which `decimals` digits more stand before the point in the unit as written.
-fn least_amount(least: Number, decimals: u8) -> Ratio {
+pub fn least_amount(least: Number, decimals: u8) -> Ratio {
     let ten = |power: u8| BigUint::from(10u8).pow(power.into());
     (BigUint::from_bytes_le(&least.digits.to_le_bytes::<32>()) * ten(decimals), ten(least.decimals))
 }
@@ -139,7 +139,7 @@ fn worth(value: Ratio, price: &Ratio) -> Ratio {
 }
 
 /// The least integer in a unit that is no less; none where 256 bits do not reach it.
-fn in_unit((numerator, denominator): Ratio, unit: Unit) -> Option<U256> {
+pub fn in_unit((numerator, denominator): Ratio, unit: Unit) -> Option<U256> {
     let (numerator, denominator) = match unit {
         Unit::Decimal(decimals) => (numerator * BigUint::from(10u8).pow(decimals.into()), denominator),
         Unit::Binary(exponent) if exponent < 0 => (numerator << -exponent, denominator),

@@ -134,7 +134,7 @@ pub struct Roles {
     pub encoding: Encoding,
     /// The owner's column, where one is found.
     pub owner: Option<usize>,
-    /// The column of prices, where one is asked for.
+    /// The column of prices, where one is asked for, or of what quotas are shares of.
     pub price: Option<usize>,
     /// The column of rewards, where one is asked for.
     pub reward: Option<usize>,
@@ -200,7 +200,9 @@ pub fn find(source: &Source, schema: &Schema, options: &Options) -> Found {
 pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Roles> {
     let found = find(source, schema, options);
     let (keys, owner, (amount, encoding)) = (found.keys?, found.owner?, found.amount?);
-    let price = options.price().map(|name| Finder { source, schema }.named(name, "--price")).transpose()?;
+    let price = options.price().map(|name| (name, "--price"));
+    let price = price.or(options.quota_of.as_deref().map(|name| (name, "--quota-of")));
+    let price = price.map(|(name, flag)| Finder { source, schema }.named(name, flag)).transpose()?;
     // Where rewards have a file of their own, they are no column here.
     let reward = options.reward.as_ref().filter(|_| options.rewards.is_none());
     let reward = reward.map(|name| Finder { source, schema }.named(name, "--reward")).transpose()?;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::groups::schema::printable;
 use crate::metrics::{Extras, catalog};
 use crate::results::Results;
+use crate::results::columns::FIXED;
 use crate::results::profits::COLUMNS;
 
 /// How a table looks.
@@ -112,6 +113,12 @@ impl View {
         self.batch.schema_ref().field(column).name()
     }
 
+    /// Where metrics begin: after the columns that every analysis has, if it is one.
+    fn fixed(&self) -> usize {
+        let is_analysis = self.keys < self.batch.num_columns() && self.name(self.keys) == FIXED[0].name;
+        self.keys + if is_analysis { FIXED.len() } else { 0 }
+    }
+
     fn is_number(&self, column: usize) -> bool {
         self.batch.column(column).data_type().is_numeric()
     }
@@ -123,7 +130,7 @@ impl View {
         for (i, column) in self.batch.columns().iter().enumerate() {
             let key = i < self.keys;
             let name = self.name(i);
-            let fixed = self.keys + crate::results::columns::FIXED.len();
+            let fixed = self.fixed();
             let metric = i >= fixed && name != "reward_note";
             let absent = column.null_count() == groups && !(metric && self.look.chosen);
             if !key && (HIDDEN.contains(&name) || absent || is_zero(column, name)) {
@@ -138,7 +145,7 @@ impl View {
 
     /// The columns that many groups show: the chosen metrics, or the telling ones and those that the user added.
     fn headline(&self) -> Vec<usize> {
-        let fixed = self.keys + crate::results::columns::FIXED.len();
+        let fixed = self.fixed();
         let named = |name: &&str| (self.keys..self.batch.num_columns()).find(|&i| self.name(i) == *name);
         let standard: Vec<String> = catalog(&Extras::default()).into_iter().map(|m| m.name).collect();
         let asked = |i: usize| self.look.chosen || !standard.iter().any(|name| name == self.name(i));
