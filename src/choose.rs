@@ -18,7 +18,10 @@ use crate::gpu::{
     Gpu,
     adapters::{Adapter, adapters, find},
     device::Setup,
+    games,
 };
+#[cfg(feature = "gpu")]
+use crate::kernels::VOTERS;
 use crate::moments::{Ask, Moments, Needs, Total};
 use crate::numbers::key::Key;
 #[cfg(feature = "gpu")]
@@ -311,9 +314,23 @@ impl Compute {
         require_gpu: bool,
     ) -> Result<(Counts, By)> {
         let n = numbers.end - numbers.start;
-        let _ = require_gpu;
-        recorder.time(Stage::Sample, "games", n, 0, || {
-            Ok((sample(game, seed, numbers), (Cpu.name(), None, None)))
+        let on_cpu = |note| (sample(game, seed, numbers.clone()), (Cpu.name(), None, note));
+        recorder.time(Stage::Sample, "games", n, 0, || match self {
+            Self::Cpu(_) => {
+                let _ = require_gpu;
+                Ok(on_cpu(None))
+            }
+            #[cfg(feature = "gpu")]
+            Self::Gpu(_) if !games::fits(game) => {
+                let why = format!("more than {VOTERS} voters, or weights that sum to 2^127 or more");
+                Ok(on_cpu(Some(why)))
+            }
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => match gpu.sample(game, seed, numbers.clone()) {
+                Ok(counts) => Ok((counts, (gpu.name(), gpu.adapter().map(str::to_owned), None))),
+                Err(error @ Error::Device { .. }) if !require_gpu => Ok(on_cpu(Some(error.to_string()))),
+                Err(error) => Err(error),
+            },
         })
     }
 

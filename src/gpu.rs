@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::backend::{Backend, Prefix, Search};
 use crate::error::{Error, Result};
+use crate::games::sample::Counts;
 use crate::moments::{Below, Needs, Sums};
 use crate::numbers::key::Key;
 use crate::numbers::log2;
@@ -19,6 +20,7 @@ mod commands;
 pub mod counters;
 pub mod device;
 pub mod fault;
+pub mod games;
 mod kernel_run;
 mod large;
 pub mod layout;
@@ -91,6 +93,16 @@ impl Gpu {
     /// The largest segment that the device sorts; larger ones are left to the CPU, so cut them into value ranges.
     pub fn largest_segment(&self) -> usize {
         self.room.largest_segment()
+    }
+
+    /// Takes samples of a game that fits the device.
+    pub fn sample(
+        &self,
+        game: &crate::games::Game,
+        seed: u64,
+        numbers: std::ops::Range<u64>,
+    ) -> Result<Counts> {
+        self.attempt(|| games::sample(&self.core, game, seed, numbers))
     }
 
     /// The interface that the device is reached by, and its driver.

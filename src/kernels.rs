@@ -14,6 +14,9 @@ pub const SLOTS: u32 = 1024;
 /// The smallest size class of packed segments: 2^4 slots.
 pub const LEAST_CLASS: u32 = 4;
 
+/// Voters of a game that is drawn on a device: a thread looks at each of them up to four times.
+pub const VOTERS: usize = 4096;
+
 /// Asked ranks that one workgroup answers, so that its loop over them stays short.
 pub const RANKS: u32 = 256;
 
@@ -146,9 +149,29 @@ pub const PREFIX: Kernel = Kernel {
     twin: twins::prefix::prefix,
 };
 
+/// Draws coalitions of a voting game.
+pub const DRAW: Kernel = Kernel {
+    name: "draw",
+    parts: &[COMMON, WIDE, wgsl!("draw")],
+    bindings: &[Read, Read, Write],
+    digits: false,
+    twin: twins::draw::draw,
+};
+
 /// Every kernel.
-pub const KERNELS: [Kernel; 10] =
-    [UPSWEEP, SCAN_REDUCE, SCAN_SPINE, SCAN_DOWN, DOWNSWEEP, DOWNSWEEP_ORDER, REDUCE, PACK, SEARCH, PREFIX];
+pub const KERNELS: [Kernel; 11] = [
+    UPSWEEP,
+    SCAN_REDUCE,
+    SCAN_SPINE,
+    SCAN_DOWN,
+    DOWNSWEEP,
+    DOWNSWEEP_ORDER,
+    REDUCE,
+    PACK,
+    SEARCH,
+    PREFIX,
+    DRAW,
+];
 
 /// A kernel's parameters, as `shaders/common.wgsl` declares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

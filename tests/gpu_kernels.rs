@@ -2,16 +2,20 @@
 
 use concentra::backend::words::{self, RECORD};
 use concentra::cpu::twins::Group;
+use concentra::games::Game;
+use concentra::games::sample::sample;
 use concentra::gpu::Gpu;
 use concentra::gpu::device::Setup;
 use concentra::gpu::layout::{Pass, blocks, passes, tile_table};
 use concentra::kernels::{
-    CHUNK, DOWNSWEEP, DOWNSWEEP_ORDER, Kernel, PACK, PREFIX, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE,
+    CHUNK, DOWNSWEEP, DOWNSWEEP_ORDER, DRAW, Kernel, PACK, PREFIX, Params, REDUCE, SCAN_DOWN, SCAN_REDUCE,
     SCAN_SPINE, SEARCH, UPSWEEP,
 };
 use concentra::moments::Needs;
 use concentra::numbers::key::Key;
 use concentra::numbers::log2;
+use concentra::numbers::wide::U320;
+use ruint::aliases::U256;
 
 use crate::devices::tested;
 use crate::random::Random;
@@ -329,4 +333,50 @@ fn searches_by_keys_and_by_sums() {
     let found = vec![0; expected.len()];
     let out = bench.run(&SEARCH, &[&queries, &lo, &hi, &found], params, count, 1);
     assert_eq!(out[3], expected);
+}
+
+#[test]
+fn every_draw_of_a_game() {
+    let mut bench = Bench::new(8);
+    for (voters, samples, bits) in
+        [(1usize, 1u32, 3u64), (5, 300, 40), (127, 256, 60), (129, 513, 56), (600, 64, 56)]
+    {
+        let mut weights: Vec<u128> =
+            (0..voters).map(|_| 1 + u128::from(bench.random.next() >> (64 - bits))).collect();
+        // Some beyond two words, some equal.
+        weights.iter_mut().step_by(7).for_each(|weight| *weight <<= 50);
+        (1..voters).step_by(3).for_each(|i| weights[i] = weights[i - 1]);
+        weights.sort_unstable_by(|a, b| b.cmp(a));
+        let total: u128 = weights.iter().sum();
+        let words = |x: u128| (0..4).map(move |i| (x >> (32 * i)) as u32);
+        for quota in [total / 2 + 1, total / 3 + 1, total, 1] {
+            let mut game = vec![voters as u32, samples, 0xffff_fff0, 3, 9, 1];
+            game.extend(words(quota));
+            let weights: Vec<u32> = weights.iter().flat_map(|&weight| words(weight)).collect();
+            let workgroups = samples.div_ceil(256);
+            let params = Params { count: workgroups, ..Params::default() };
+            let drawn = bench.run(&DRAW, &[&game, &weights, &vec![0; 2 * voters + 1]], params, workgroups, 1);
+            let counts = &drawn[2];
+            let game = Game::new(
+                &weights
+                    .chunks(4)
+                    .map(|w| {
+                        U256::from_limbs([
+                            u64::from(w[0]) | u64::from(w[1]) << 32,
+                            u64::from(w[2]) | u64::from(w[3]) << 32,
+                            0,
+                            0,
+                        ])
+                    })
+                    .collect::<Vec<_>>(),
+                &U320::from(quota),
+            );
+            let first = 3 << 32 | 0xffff_fff0;
+            let expected = sample(&game, 1 << 32 | 9, first..first + u64::from(samples));
+            let found: Vec<u64> = counts.iter().map(|&count| count.into()).collect();
+            assert_eq!(found[..voters], expected.banzhaf);
+            assert_eq!(found[voters..2 * voters], expected.shapley_shubik);
+            assert_eq!(found[2 * voters], expected.winning);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::kernels::Params;
 pub mod block_scan;
 pub mod downsweep;
 pub mod downsweep_order;
+pub mod draw;
 pub mod pack;
 pub mod prefix;
 mod radix_scatter;
