@@ -359,6 +359,15 @@ pub struct PowerArgs {
         hide_possible_values = true
     )]
     pub method: MethodArg,
+    /// Which indices: both, or banzhaf alone, which is much quicker to find and more often exact
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "both",
+        help_heading = "Voters",
+        hide_possible_values = true
+    )]
+    pub index: IndexArg,
     /// So many samples of each kind, instead of --until-se
     #[arg(long, value_name = "N", conflicts_with = "until_se", help_heading = "Voters")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
@@ -395,6 +404,15 @@ pub struct PowerArgs {
     /// Say on stderr how long each stage took
     #[arg(long, help_heading = "Execution")]
     pub timing: bool,
+}
+
+/// `--index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IndexArg {
+    /// Banzhaf and Shapley–Shubik
+    Both,
+    /// Banzhaf
+    Banzhaf,
 }
 
 /// `--method`.

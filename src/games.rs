@@ -34,7 +34,7 @@ pub struct Power {
     pub banzhaf: f64,
     /// Of all voters together.
     pub banzhaf_normalized: f64,
-    /// See above.
+    /// See above; 0 where it was not asked for.
     pub shapley_shubik: f64,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Swings {
     pub(crate) players: usize,
     /// Winning coalitions of these.
     pub(crate) winning: BigUint,
-    /// Of each player: by the size of the coalitions of the other players that it turns.
+    /// Of each player: by the size of the coalitions of the other players that it turns, or all sizes as one.
     pub(crate) by_size: Vec<Vec<BigUint>>,
 }
 
@@ -91,18 +91,18 @@ impl Game {
         self.weights.first().is_some_and(|&first| U320::from(first) >= self.quota) && self.vetoes() == 1
     }
 
-    /// The indices, where they can be found out exactly within a budget.
-    pub fn exact(&self) -> Option<Indices> {
+    /// The indices, where they can be found out exactly within a budget; it goes further for Banzhaf's alone.
+    pub fn exact(&self, both: bool) -> Option<Indices> {
         if self.quota > self.total {
             let powers = vec![Power::default(); self.weights.len()];
             return Some(Indices { powers, power_to_act: 0.0 });
         }
-        let swings = dense::swings(self).or_else(|| diagram::swings(self))?;
-        Some(self.indices(&swings))
+        let swings = dense::swings(self, both).or_else(|| diagram::swings(self, both))?;
+        Some(self.indices(&swings, both))
     }
 
     /// From integers to indices.
-    fn indices(&self, swings: &Swings) -> Indices {
+    fn indices(&self, swings: &Swings, both: bool) -> Indices {
         let players = swings.players;
         let one = BigUint::from(1u8);
         let coalitions = &one << (players - 1);
@@ -110,17 +110,17 @@ impl Game {
         let all: BigUint = totals.iter().sum();
         // k! (players − 1 − k)! for each size k, and players!.
         let mut factorials = vec![one];
-        for k in 1..=players {
+        for k in 1..=if both { players } else { 0 } {
             factorials.push(&factorials[k - 1] * BigUint::from(k));
         }
         let orders: Vec<BigUint> =
-            (0..players).map(|k| &factorials[k] * &factorials[players - 1 - k]).collect();
+            (0..factorials.len() - 1).map(|k| &factorials[k] * &factorials[players - 1 - k]).collect();
         let power = |(by_size, total): (&Vec<BigUint>, &BigUint)| {
             let pivotal: BigUint = by_size.iter().zip(&orders).map(|(swings, orders)| swings * orders).sum();
             Power {
                 banzhaf: quotient(total, &coalitions),
                 banzhaf_normalized: quotient(total, &all),
-                shapley_shubik: quotient(&pivotal, &factorials[players]),
+                shapley_shubik: quotient(&pivotal, &factorials[factorials.len() - 1]),
             }
         };
         let mut powers: Vec<Power> = swings.by_size.iter().zip(&totals).map(power).collect();
@@ -197,12 +197,21 @@ mod tests {
             let n = game.weights.len();
             let expected: Vec<Vec<BigUint>> =
                 by_size.iter().map(|by_size| by_size.iter().map(|&x| BigUint::from(x)).collect()).collect();
-            for swings in [dense::swings(&game), diagram::swings(&game)].into_iter().flatten() {
+            for swings in [dense::swings(&game, true), diagram::swings(&game, true)].into_iter().flatten() {
                 prop_assert_eq!(spread(&swings, n), expected.clone());
                 prop_assert_eq!(&swings.winning << (n - swings.players), BigUint::from(winning));
             }
-            prop_assert!(diagram::swings(&game).is_some());
-            prop_assert!(scale > 40 || dense::swings(&game).is_some());
+            prop_assert!(diagram::swings(&game, true).is_some());
+            // All sizes as one are the sums over sizes.
+            for (sized, whole) in [
+                (dense::swings(&game, true), dense::swings(&game, false)),
+                (diagram::swings(&game, true), diagram::swings(&game, false)),
+            ] {
+                let (Some(sized), Some(whole)) = (sized, whole) else { continue };
+                let sums: Vec<Vec<BigUint>> = sized.by_size.iter().map(|by_size| vec![by_size.iter().sum()]).collect();
+                prop_assert_eq!((sums, sized.winning), (whole.by_size, whole.winning));
+            }
+            prop_assert!(scale > 40 || dense::swings(&game, true).is_some());
         }
     }
 
@@ -217,7 +226,7 @@ mod tests {
         assert!(!game(3, &[5, 5]).has_dictator());
         let never = game(9, &[4, 4]);
         assert_eq!((never.min_coalition(), never.vetoes()), (None, 0));
-        assert!(never.exact().unwrap().powers.iter().all(|power| *power == Power::default()));
+        assert!(never.exact(true).unwrap().powers.iter().all(|power| *power == Power::default()));
     }
 
     #[test]
@@ -225,15 +234,15 @@ mod tests {
         let plain = game(6, &[4, 3, 2, 1]);
         let scaled = game(5_999, &[4000, 3000, 2000, 1000]);
         assert_eq!(plain, scaled);
-        assert_eq!(plain.exact(), scaled.exact());
+        assert_eq!(plain.exact(true), scaled.exact(true));
     }
 
     #[test]
     fn seventy_equal_voters_do_not_overflow() {
         let seventy = game(36, &[1; 70]);
-        let exact = seventy.exact().unwrap();
+        let exact = seventy.exact(true).unwrap();
         assert!(exact.powers.iter().all(|power| (power.shapley_shubik - 1.0 / 70.0).abs() < 1e-17));
         assert!((exact.powers[0].banzhaf - 0.0950).abs() < 1e-4, "{}", exact.powers[0].banzhaf);
-        assert_eq!(dense::swings(&seventy), diagram::swings(&seventy));
+        assert_eq!(dense::swings(&seventy, true), diagram::swings(&seventy, true));
     }
 }

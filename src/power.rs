@@ -86,7 +86,7 @@ pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
             if (context.interrupted)() {
                 return Err(Error::Interrupted);
             }
-            played.indices = played.game.as_ref().and_then(Game::exact);
+            played.indices = played.game.as_ref().and_then(|game| game.exact(play.both));
             if played.indices.is_some() {
                 context.progress.add(played.players.len() as u64);
             }
@@ -122,6 +122,7 @@ pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
         "quota": play.shown,
         "method": format!("{:?}", play.method).to_lowercase(),
         "seed": play.seed,
+        "index": if play.both { "both" } else { "banzhaf" },
         "until": match play.until {
             Until::Samples(samples) => serde_json::json!({ "samples": samples }),
             Until::Error(error) => serde_json::json!({ "standard_error": error }),
@@ -134,7 +135,9 @@ pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
         voters: table(&ingest, groups, &played, provenance.clone(), |i, played| {
             voters_of(i, played, groups, play)
         })?,
-        games: table(&ingest, groups, &played, provenance, |i, played| game_of(played, groups.units[i]))?,
+        games: table(&ingest, groups, &played, provenance, |i, played| {
+            game_of(played, groups.units[i], play.both)
+        })?,
         warnings,
         device,
     })
@@ -211,7 +214,8 @@ fn draw(played: &mut Played, play: &Play, choice: &Choice, context: &Context<'_>
         let enough = match play.until {
             Until::Samples(samples) => counts.samples >= samples,
             Until::Error(error) => {
-                let all = counts.banzhaf.iter().chain(&counts.shapley_shubik).chain([&counts.winning]);
+                let others = counts.shapley_shubik.iter().filter(|_| play.both);
+                let all = counts.banzhaf.iter().chain(others).chain([&counts.winning]);
                 let largest = all.map(|&hits| estimate(hits, counts.samples).1).fold(0.0, f64::max);
                 largest <= error || counts.samples >= MOST
             }
@@ -355,13 +359,13 @@ fn voters_of(group: usize, played: &Played, groups: &Groups, play: &Play) -> Col
         numbers(powers.iter().map(|power| Some(power.0.banzhaf))),
         numbers(powers.iter().map(|power| Some(power.1?.0))),
         numbers(powers.iter().map(|power| Some(power.0.banzhaf_normalized))),
-        numbers(powers.iter().map(|power| Some(power.0.shapley_shubik))),
-        numbers(powers.iter().map(|power| Some(power.1?.1))),
+        numbers(powers.iter().map(|power| Some(power.0.shapley_shubik).filter(|_| play.both))),
+        numbers(powers.iter().map(|power| Some(power.1?.1).filter(|_| play.both))),
         Arc::new(StringArray::from_iter_values(methods)),
     ]
 }
 
-fn game_of(played: &Played, unit: Unit) -> Columns {
+fn game_of(played: &Played, unit: Unit, both: bool) -> Columns {
     let text = |value: Option<String>| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
     let count = |value: Option<u64>| -> ArrayRef { Arc::new(UInt64Array::from(vec![value])) };
     let number = |value: Option<f64>| numbers(std::iter::once(value));
@@ -388,7 +392,7 @@ fn game_of(played: &Played, unit: Unit) -> Columns {
         text(dictator.map(population::show)),
         count(game.map(|game| game.vetoes() as u64)),
         gap(|power| power.banzhaf_normalized),
-        gap(|power| power.shapley_shubik),
+        if both { gap(|power| power.shapley_shubik) } else { number(None) },
         text(game.map(|_| played.method().to_owned())),
         count(played.counts.as_ref().map(|counts| counts.samples)),
         text(game.map(|_| backend.to_owned())),

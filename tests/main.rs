@@ -33,6 +33,7 @@ mod limits;
 mod look_through;
 mod oracles;
 mod population;
+mod power;
 mod profits;
 mod random;
 mod reference;

@@ -14,7 +14,7 @@ use super::{Game, Swings};
 use crate::numbers::wide::U320;
 
 /// Nodes at most.
-const NODES: usize = 1 << 17;
+const NODES: usize = 1 << 16;
 /// Voters who are asked at most: each is a call within a call.
 const DEEPEST: usize = 600;
 /// Multiplications at most, and words of polynomials.
@@ -121,8 +121,8 @@ fn build<W: Weight>(weights: Vec<W>, quota: W) -> Option<Vec<Vec<Node>>> {
     Some(builder.levels.into_iter().map(|level| level.nodes).collect())
 }
 
-/// The swings, where the diagram is not too large.
-pub(crate) fn swings(game: &Game) -> Option<Swings> {
+/// The swings by size, or of all sizes as one, where the diagram is not too large.
+pub(crate) fn swings(game: &Game, by_size: bool) -> Option<Swings> {
     let levels = if game.total.bit_len() < 127 {
         let narrow = |limbs: &[u64]| u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
         let weights = game.weights.iter().map(|weight| narrow(weight.as_limbs())).collect();
@@ -133,21 +133,28 @@ pub(crate) fn swings(game: &Game) -> Option<Swings> {
     let players = levels.len();
     let (mut work, mut words) = (0u128, 0u128);
     for (level, nodes) in levels.iter().enumerate() {
-        let (n, above, below) = (nodes.len() as u128, level as u128 + 1, (players - level) as u128);
+        let lengths = if by_size { (level as u128 + 1, (players - level) as u128) } else { (1, 1) };
+        let (n, (above, below)) = (nodes.len() as u128, lengths);
         work += n * above * below;
         words += n * below * (players as u128).div_ceil(64).max(2);
     }
     if work * (players as u128).div_ceil(64).pow(2) > WORK || words > WORDS {
         return None;
     }
-    with_count!(players, count(&levels, game))
+    with_count!(players, count(&levels, game, by_size))
 }
 
-fn count<C: Count>(levels: &[Vec<Node>], game: &Game) -> Option<Swings> {
+fn count<C: Count>(levels: &[Vec<Node>], game: &Game, sized: bool) -> Option<Swings> {
     let players = levels.len();
+    // Whoever joins makes a coalition so much larger.
+    let step = usize::from(sized);
     // Coalitions of the last so many players by size.
     let mut all = vec![vec![C::ONE]];
     for n in 0..players {
+        if !sized {
+            all.push(vec![all[n][0].add(all[n][0])]);
+            continue;
+        }
         let row: Vec<C> = (0..=n + 1)
             .map(|k| {
                 let at = |k: usize| all[n].get(k).copied().unwrap_or_default();
@@ -168,9 +175,9 @@ fn count<C: Count>(levels: &[Vec<Node>], game: &Game) -> Option<Swings> {
     for level in (0..players).rev() {
         let nodes = levels[level].iter().map(|node| {
             let (with, without) = (of(&winning, level + 1, node.with), of(&winning, level + 1, node.without));
-            let mut sum = vec![C::default(); players - level + 1];
+            let mut sum = vec![C::default(); (players - level) * step + 1];
             without.iter().enumerate().for_each(|(k, &x)| sum[k] = sum[k].add(x));
-            with.iter().enumerate().for_each(|(k, &x)| sum[k + 1] = sum[k + 1].add(x));
+            with.iter().enumerate().for_each(|(k, &x)| sum[k + step] = sum[k + step].add(x));
             sum
         });
         winning[level] = nodes.collect();
@@ -179,15 +186,16 @@ fn count<C: Count>(levels: &[Vec<Node>], game: &Game) -> Option<Swings> {
     let mut leading = vec![vec![C::ONE]];
     let mut by_size: Vec<Vec<BigUint>> = Vec::with_capacity(players);
     for (level, nodes) in levels.iter().enumerate() {
-        let mut next = vec![vec![C::default(); level + 2]; levels.get(level + 1).map_or(0, Vec::len)];
-        let mut swings = vec![C::default(); players];
+        let mut next =
+            vec![vec![C::default(); (level + 1) * step + 1]; levels.get(level + 1).map_or(0, Vec::len)];
+        let mut swings = vec![C::default(); if sized { players } else { 1 }];
         let counted = level > 0 && game.weights[level] == game.weights[level - 1];
         for (node, leading) in nodes.iter().zip(&leading) {
             if let Next::Node(to) = node.without {
                 leading.iter().enumerate().for_each(|(k, &x)| next[to][k] = next[to][k].add(x));
             }
             if let Next::Node(to) = node.with {
-                leading.iter().enumerate().for_each(|(k, &x)| next[to][k + 1] = next[to][k + 1].add(x));
+                leading.iter().enumerate().for_each(|(k, &x)| next[to][k + step] = next[to][k + step].add(x));
             }
             if counted {
                 continue;

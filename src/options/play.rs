@@ -1,7 +1,7 @@
 //! What voting power was asked for.
 
 use super::{Options, above_zero, device, threshold};
-use crate::cli::{MethodArg, PowerArgs};
+use crate::cli::{IndexArg, MethodArg, PowerArgs};
 use crate::columns::text::Number;
 use crate::error::{Error, Result};
 use crate::moments::Fraction;
@@ -19,6 +19,8 @@ pub struct Play {
     pub players: Option<u64>,
     /// How indices are found.
     pub method: MethodArg,
+    /// Whether Shapley–Shubik too, or Banzhaf alone.
+    pub both: bool,
     /// How long samples are taken.
     pub until: Until,
     /// What they are drawn by.
@@ -86,6 +88,7 @@ impl PowerArgs {
             }
         };
         let Self { players, method, seed, .. } = *self;
-        Ok(Play { options, quota, shown, players, method, until, seed })
+        let both = self.index == IndexArg::Both;
+        Ok(Play { options, quota, shown, players, method, both, until, seed })
     }
 }
