@@ -23,14 +23,17 @@ impl Count for u128 {
     const BITS: usize = 128;
     const ONE: Self = 1;
 
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         self.wrapping_add(other)
     }
 
+    #[inline(always)]
     fn sub(self, other: Self) -> Self {
         self.wrapping_sub(other)
     }
 
+    #[inline(always)]
     fn mul(self, other: Self) -> Self {
         self.wrapping_mul(other)
     }
@@ -44,14 +47,17 @@ impl<const BITS: usize, const LIMBS: usize> Count for Uint<BITS, LIMBS> {
     const BITS: usize = BITS;
     const ONE: Self = Self::ONE;
 
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         self.wrapping_add(other)
     }
 
+    #[inline(always)]
     fn sub(self, other: Self) -> Self {
         self.wrapping_sub(other)
     }
 
+    #[inline(always)]
     fn mul(self, other: Self) -> Self {
         self.wrapping_mul(other)
     }
