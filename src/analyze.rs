@@ -1,11 +1,13 @@
 //! An analysis from paths to results: input → columns → groups → plan → backend → moments → metrics → results.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
 use crate::choose::{Choice, Made, Work, choose};
+use crate::cohorts;
 use crate::engine::Measured;
 use crate::engine::visits::measure_ranges;
 use crate::error::{Error, Result};
@@ -20,9 +22,11 @@ use crate::numbers::unit::{Unit, power_of_ten};
 use crate::numbers::wide::{U320, ratio};
 use crate::options::Options;
 use crate::plan::{Plan, QUERIES};
+use crate::population::cohorts::Cohorts;
 use crate::profits;
 use crate::record::Stage;
-use crate::results::{self, MeasuredRow, Results, Row, columns::median_twice, profits::Profits};
+use crate::results::cohorts::Split;
+use crate::results::{self, Asked, MeasuredRow, Results, Row, columns::median_twice, profits::Profits};
 use crate::spill::Spill;
 
 /// The outcome of an analysis.
@@ -37,6 +41,8 @@ pub struct Analysis {
     pub device: Option<String>,
     /// How many groups had comparisons that only their exact amounts decide.
     pub ties: usize,
+    /// A row per group and cohort, where those were asked for.
+    pub cohorts: Option<Results>,
 }
 
 /// Analyzes the snapshots behind `options.paths`.
@@ -48,12 +54,15 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
     let memory = Memory::of(options.memory_limit).beside(ingest.population.bytes());
-    let work = Analyst { ingest: &ingest, metrics: &metrics, asks: &asks, memory, options, context };
+    let read = |(path, column): &(PathBuf, String)| Cohorts::read(path, column);
+    let cohorts = options.cohorts.as_ref().map(read).transpose()?;
+    let cohorts = cohorts.as_ref();
+    let work = Analyst { ingest: &ingest, metrics: &metrics, asks: &asks, memory, options, context, cohorts };
     let outcome = match work.in_memory()? {
         Some(outcome) => outcome,
         None => work.spilled()?,
     };
-    let Outcome { results, plan, choice, fallbacks, suspicions, ties } = outcome;
+    let Outcome { results, plan, choice, fallbacks, suspicions, ties, cohorts: table } = outcome;
     let mut warnings = ingest.warnings(options);
     if let Some(first) = fallbacks.first() {
         let (failed, all) = (fallbacks.len(), plan.batches.len());
@@ -61,7 +70,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     }
     warnings.extend(suspicions);
     let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
-    Ok(Analysis { results, warnings, plan, device, ties })
+    Ok(Analysis { results, warnings, plan, device, ties, cohorts: table })
 }
 
 /// What every way through an analysis needs.
@@ -72,6 +81,8 @@ struct Analyst<'a> {
     memory: Memory,
     options: &'a Options,
     context: &'a Context<'a>,
+    /// Of owners, where they were asked for.
+    cohorts: Option<&'a Cohorts>,
 }
 
 /// What every way comes to.
@@ -83,6 +94,7 @@ struct Outcome {
     fallbacks: Vec<String>,
     suspicions: Vec<String>,
     ties: usize,
+    cohorts: Option<Results>,
 }
 
 impl Analyst<'_> {
@@ -109,6 +121,7 @@ impl Analyst<'_> {
         plan.memory = format!("{}all rows at once, {} at most", self.limit(), memory::show(bytes));
         let mut report = Report::new(self, &counted, bounds)?;
         report.look_at_rewards(&choice)?;
+        report.look_at_cohorts(&choice)?;
         context.progress.start("measuring", plan.keys as u64);
         for work in plan.works(&mut keys, &column.offsets, &column.totals) {
             report.measure(&choice, work)?;
@@ -153,6 +166,7 @@ impl Analyst<'_> {
         );
         let mut report = Report { written: spill.bytes(), ..Report::new(self, &counted, bounds)? };
         report.look_at_rewards(&choice)?;
+        report.look_at_cohorts(&choice)?;
         context.progress.start("measuring", plan.keys as u64);
         let mut totals = Vec::with_capacity(counted.groups.keys.len());
         for part in parts {
@@ -195,6 +209,8 @@ struct Report<'a> {
     rows: Vec<Row>,
     /// Of each group, where rewards were asked for.
     profits: Vec<Profits>,
+    /// Of each group, where cohorts were asked for.
+    splits: Vec<Split>,
     /// Bytes of the open groups.
     held: u64,
     /// What the user should know of rewards.
@@ -209,7 +225,7 @@ impl<'a> Report<'a> {
         let Analyst { ingest, metrics, options, .. } = analyst;
         let fields = &ingest.schema.fields;
         let keys = ingest.schema.columns_of(&[])?;
-        let none = results::batch(fields, keys, &[], metrics, options.decimals, options.has_rewards())?;
+        let none = results::batch(fields, keys, &[], metrics, options.decimals, asked(options))?;
         let (provenance, folder) = (ingest.provenance(options), options.temp_dir.as_deref());
         let results = Results::new(&none.schema(), fields.len(), provenance, bounds.results, folder);
         Ok(Self {
@@ -222,6 +238,7 @@ impl<'a> Report<'a> {
             open: vec![],
             rows: vec![],
             profits: vec![],
+            splits: vec![],
             held: 0,
             warnings: vec![],
             written: 0,
@@ -252,6 +269,29 @@ impl<'a> Report<'a> {
             ));
         }
         self.profits = profits;
+        Ok(())
+    }
+
+    /// Splits groups by cohorts, where that was asked for.
+    fn look_at_cohorts(&mut self, choice: &Choice) -> Result<()> {
+        let Analyst { ingest, options, context, cohorts, .. } = self.analyst;
+        let Some(cohorts) = cohorts else { return Ok(()) };
+        let players = ingest.players(self.counted, options, context)?;
+        let changed = players
+            .iter()
+            .zip(&self.counted.groups.counts)
+            .position(|(players, counts)| players.len() as u64 != counts.holders);
+        if let Some(group) = changed {
+            return Err(Error::changed(ingest.schema.show(&self.counted.groups.keys[group])));
+        }
+        let (splits, failed) =
+            cohorts::split(players, cohorts, &choice.compute, options.require_gpu, context)?;
+        self.fallbacks.extend(failed);
+        let nobody = |split: &Split| split.parts.iter().all(|part| part.cohort.is_none());
+        if splits.iter().all(nobody) {
+            self.warnings.push("--cohorts: no holder is in the file of cohorts".into());
+        }
+        self.splits = splits;
         Ok(())
     }
 
@@ -328,7 +368,8 @@ impl<'a> Report<'a> {
                 let (counts, below) = (groups.counts[first + i], groups.below.get(&((first + i) as u32)));
                 let below = below.copied().unwrap_or_default();
                 let row = row(groups, first + i, counts, &below, &totals[i], measured, metrics, made);
-                Row { profits: self.profits.get(first + i).cloned().map(Box::new), ..row }
+                let profits = self.profits.get(first + i).cloned().map(Box::new);
+                Row { profits, split: self.splits.get(first + i).cloned().map(Box::new), ..row }
             };
             let rows: Vec<Row> = measured.par_iter().enumerate().map(row).collect();
             let batch = self.batch(&counted.groups.keys[first..first + n], &rows)?;
@@ -348,8 +389,7 @@ impl<'a> Report<'a> {
     fn batch(&self, keys: &[Box<[u8]>], rows: &[Row]) -> Result<RecordBatch> {
         let Analyst { ingest, metrics, options, .. } = self.analyst;
         let columns = ingest.schema.columns_of(keys)?;
-        let (decimals, rewards) = (options.decimals, options.has_rewards());
-        results::batch(&ingest.schema.fields, columns, rows, metrics, decimals, rewards)
+        results::batch(&ingest.schema.fields, columns, rows, metrics, options.decimals, asked(options))
     }
 
     /// The same once open groups take much memory.
@@ -389,9 +429,23 @@ impl<'a> Report<'a> {
         let mut suspicions = self.suspicious.warnings(&self.counted.groups, &ingest.schema);
         suspicions.append(&mut self.warnings);
         suspicions.extend(nobody_looked_through(options, &self.counted.groups));
+        let cohorts = match self.analyst.cohorts {
+            Some(cohorts) => {
+                let (groups, schema) = (&self.counted.groups, &ingest.schema);
+                let provenance = ingest.provenance(options);
+                let decimals = options.decimals;
+                Some(cohorts::table(&self.splits, cohorts, groups, schema, provenance, decimals)?)
+            }
+            None => None,
+        };
         let Self { results, fallbacks, ties, .. } = self;
-        Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties })
+        Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties, cohorts })
     }
+}
+
+/// What an analysis looks at.
+fn asked(options: &Options) -> Asked {
+    Asked { rewards: options.has_rewards(), cohorts: options.cohorts.is_some() }
 }
 
 fn values(measured: &Measured, metrics: &[Metric]) -> Option<Vec<Value>> {
@@ -428,7 +482,16 @@ pub(crate) fn row(
     let excluded_share = groups.excluded.share(id as u32, unit, &all);
     let below_share = if below.is_zero() { 0.0 } else { ratio(below, &all) };
     let looked_through_share = groups.looked_through.get(&(id as u32)).copied().unwrap_or(0.0);
-    Row { counts, excluded_share, looked_through_share, below_share, unit, measured, profits: None }
+    Row {
+        counts,
+        excluded_share,
+        looked_through_share,
+        below_share,
+        unit,
+        measured,
+        profits: None,
+        split: None,
+    }
 }
 
 /// What to tell where contracts were to be looked through and there are none.

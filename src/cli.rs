@@ -188,6 +188,16 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Rewards")]
     pub rewards: Option<PathBuf>,
 
+    /// A file of owners and their cohorts: team, investors, exchange, community
+    #[arg(long, value_name = "FILE", help_heading = "Cohorts")]
+    pub cohorts: Option<PathBuf>,
+    /// Its column of cohorts
+    #[arg(long, value_name = "COL", default_value = "cohort", help_heading = "Cohorts")]
+    pub cohort_column: String,
+    /// Write a row per group and cohort here
+    #[arg(long, value_name = "FILE", help_heading = "Cohorts")]
+    pub cohort_table: Option<PathBuf>,
+
     /// What to measure.
     #[command(flatten)]
     pub measure: MeasureArgs,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::error::{Error, Result, nearest};
 use crate::metrics::{Doc, Extras, catalog};
+use crate::results::cohorts;
 use crate::results::columns::FIXED;
 use crate::results::profits::COLUMNS;
 
@@ -23,7 +24,11 @@ pub fn entries() -> Vec<Entry> {
     let fixed = FIXED.iter().map(|c| Entry { name: c.name.into(), metric: false, doc: c.doc });
     let metrics = catalog(&Extras::default()).into_iter();
     let metrics = metrics.map(|m| Entry { name: m.name, metric: true, doc: *m.doc });
-    let profits = COLUMNS.iter().map(|c| Entry { name: c.name.into(), metric: false, doc: c.doc });
+    let profits = COLUMNS.iter().chain(cohorts::COLUMNS).map(|c| Entry {
+        name: c.name.into(),
+        metric: false,
+        doc: c.doc,
+    });
     fixed.chain(metrics).chain(profits).collect()
 }
 

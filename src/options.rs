@@ -190,6 +190,8 @@ pub struct Options {
     pub reward: Option<String>,
     /// A file that has it, where it is not beside the amounts.
     pub rewards: Option<PathBuf>,
+    /// A file of owners' cohorts, and the column that has them.
+    pub cohorts: Option<(PathBuf, String)>,
     /// The column of what a quota is a share of.
     pub quota_of: Option<String>,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
@@ -313,6 +315,8 @@ impl Options {
         say("reward", self.reward.clone());
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         say("rewards", self.rewards.as_ref().map(name));
+        let cohorts = |(path, column): &(PathBuf, String)| format!("{} {column}", name(path));
+        say("cohorts", self.cohorts.as_ref().map(cohorts));
         say("decimals", (self.decimals > 0).then(|| self.decimals.to_string()));
         say("metrics", (!self.metrics.is_empty()).then(|| self.metrics.join(",")));
         let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(","));
@@ -445,9 +449,11 @@ impl MeasureArgs {
 impl AnalyzeArgs {
     /// Refuses to replace an input by its own result.
     pub fn keep(&self) -> Result<()> {
-        let rewards = self.rewards.iter().map(|path| path.to_string_lossy().into_owned());
+        let rewards = self.rewards.iter().chain(&self.cohorts);
+        let rewards = rewards.map(|path| path.to_string_lossy().into_owned());
         let lists: Vec<String> = self.input.exclude.iter().cloned().chain(rewards).collect();
-        self.input.source.keep(&lists, self.output.as_deref())
+        self.input.source.keep(&lists, self.output.as_deref())?;
+        self.input.source.keep(&lists, self.cohort_table.as_deref())
     }
 
     /// What the arguments mean.
@@ -457,6 +463,7 @@ impl AnalyzeArgs {
             memory_limit,
             temp_dir: self.temp_dir.clone(),
             reward: self.reward.clone(),
+            cohorts: self.cohorts.clone().map(|path| (path, self.cohort_column.clone())),
             rewards: self.rewards.clone(),
             ..self.input.options()?
         };
@@ -468,6 +475,20 @@ impl AnalyzeArgs {
         if options.has_rewards() && options.top_holders.is_some() {
             let why = "--top-holders cuts through equal holders, whose rewards differ: use --min-amount";
             return Err(Error::Usage(why.into()));
+        }
+        for (asked, flag) in [
+            (options.entities, "--entities"),
+            (options.look_through.is_some(), "--look-through"),
+            (options.top_holders.is_some(), "--top-holders"),
+        ] {
+            if asked && options.cohorts.is_some() {
+                return Err(Error::Usage(format!(
+                    "{flag} leaves no owners whose cohort is known: drop --cohorts"
+                )));
+            }
+        }
+        if self.cohort_table.is_some() && options.cohorts.is_none() {
+            return Err(Error::Usage("--cohort-table needs --cohorts FILE".into()));
         }
         let options = match (&options.rewards, options.owners) {
             (Some(_), Owners::Check) => {

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use crate::error::{Error, Result};
 use crate::options::{Exclusion, Options};
 
+pub mod cohorts;
 pub mod labels;
 pub mod list;
 

@@ -19,6 +19,7 @@ use crate::numbers::key::Key;
 use crate::numbers::unit::Unit;
 use crate::numbers::wide::U320;
 
+pub mod cohorts;
 pub mod columns;
 mod lots;
 pub mod profits;
@@ -45,6 +46,8 @@ pub struct Row {
     pub measured: Option<MeasuredRow>,
     /// What they earned, where that was asked for.
     pub profits: Option<Box<profits::Profits>>,
+    /// Its cohorts, where those were asked for.
+    pub split: Option<Box<cohorts::Split>>,
 }
 
 /// What the holders of a group gave.
@@ -78,7 +81,7 @@ pub fn refuse_clashes(group_fields: &[Field], metrics: &[Metric]) -> Result<()> 
     let result = |name: &str| {
         columns::FIXED.iter().any(|c| c.name == name)
             || metrics.iter().any(|m| m.name == name)
-            || profits::COLUMNS.iter().any(|c| c.name == name)
+            || profits::COLUMNS.iter().chain(cohorts::COLUMNS).any(|c| c.name == name)
     };
     match group_fields.iter().find(|field| result(field.name())) {
         None => Ok(()),
@@ -89,6 +92,15 @@ pub fn refuse_clashes(group_fields: &[Field], metrics: &[Metric]) -> Result<()> 
     }
 }
 
+/// What an analysis looks at beside what holders hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// What they earned.
+    pub rewards: bool,
+    /// Their cohorts.
+    pub cohorts: bool,
+}
+
 /// The columns of some rows.
 pub fn batch(
     group_fields: &[Field],
@@ -96,7 +108,7 @@ pub fn batch(
     rows: &[Row],
     metrics: &[Metric],
     decimals: u8,
-    with_profits: bool,
+    asked: Asked,
 ) -> Result<RecordBatch> {
     let mut fields: Vec<Field> = group_fields.to_vec();
     let mut arrays = group_columns;
@@ -115,7 +127,8 @@ pub fn batch(
     for (metric, array) in metrics.iter().zip(of_metrics) {
         add(&metric.name, metric.doc, array);
     }
-    for column in profits::COLUMNS.iter().filter(|_| with_profits) {
+    let profits = profits::COLUMNS.iter().filter(|_| asked.rewards);
+    for column in profits.chain(cohorts::COLUMNS.iter().filter(|_| asked.cohorts)) {
         add(column.name, &column.doc, (column.array)(rows));
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(Error::arrow("build the result"))

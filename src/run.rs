@@ -78,6 +78,11 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     let options = args.options()?;
     args.keep()?;
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    let table = args.cohort_table.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
+    let table = table.transpose()?;
+    if table.as_ref().is_some_and(|table| table.is_same(&output)) {
+        return Err(Error::Usage("--cohort-table: name another file than -o".into()));
+    }
     let recorder = Recorder::default();
     let progress = Progress::new(manners.progress);
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
@@ -99,7 +104,19 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    let written = output.write(&analysis.results, &manners.look(!args.measure.metrics.is_empty()))?;
+    let table = match (table, &analysis.cohorts) {
+        (Some(output), Some(table)) => Some(output.prepare(table, &manners.look(true))?),
+        _ => None,
+    };
+    let look = manners.look(!args.measure.metrics.is_empty());
+    let prepared = output.prepare(&analysis.results, &look)?;
+    let table = table.map_or(Ok(None), Prepared::finish)?;
+    let written = prepared.finish()?;
+    if let (Some(path), Some(table)) = (table, &analysis.cohorts)
+        && !manners.quiet
+    {
+        tell(Message::Note(&format!("{} cohorts written to {}", table.rows(), path.display())));
+    }
     if let Some(path) = written.filter(|_| !manners.quiet) {
         let rows = analysis.results.rows();
         let groups = if rows == 1 { "group" } else { "groups" };

@@ -28,7 +28,7 @@ use crate::options::Options;
 use crate::options::grid::{Grid, Tail, Who};
 use crate::plan::{Plan, QUERIES};
 use crate::population::{Population, Sources};
-use crate::results::{self, Results, Row};
+use crate::results::{self, Asked, Results, Row};
 
 pub mod summary;
 
@@ -317,7 +317,7 @@ impl Counter<'_> {
             fields.push(Field::new(*name, kind, false).with_metadata(reading));
             columns.push(column);
         }
-        results::batch(&fields, columns, rows, metrics, grid.common.decimals, false)
+        results::batch(&fields, columns, rows, metrics, grid.common.decimals, Asked::default())
     }
 }
 

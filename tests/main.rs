@@ -12,6 +12,7 @@ mod cli_output;
 mod cli_process;
 mod cli_real;
 mod cli_unusual;
+mod cohorts;
 mod combine;
 mod compare;
 mod devices;

@@ -53,7 +53,7 @@ const ORDER: &[&[&str]] = &[
     &["groups", "choose"],
     &["results"],
     &["ingest"],
-    &["plan", "profits", "inspect", "devices"],
+    &["plan", "profits", "cohorts", "inspect", "devices"],
     &["output", "glossary"],
     &["analyze", "compare", "power"],
     &["sweep"],
