@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use arrow::array::AsArray;
+use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use num_bigint::BigUint;
 
 use crate::shell::{Shell, read};
@@ -170,4 +170,51 @@ fn sums(rows: &[serde_json::Value]) -> BTreeMap<String, (u64, u128)> {
         (row["event"].as_str().unwrap().to_owned(), (row["n_rows"].as_u64().unwrap(), total))
     };
     rows.iter().map(pair).collect()
+}
+
+/// Any column can be the owner: value locked over pools, day by day, and votes over DAOs.
+#[test]
+fn pools_and_daos_are_owners_too() {
+    let Some(data) = real("lp").map(|lp| lp.parent().unwrap().to_owned()) else { return };
+    let shell = Shell::new();
+    let pools = data.join("lp/univ3_pool_days.parquet");
+    let line = "--by date --owner pool --amount tvl_usd --metrics hhi,max_share --format json";
+    let found = shell.run(&format!("analyze {} {line}", pools.display())).ok().json();
+    // The same from doubles, day by day.
+    let batch = read(&pools);
+    let column = |name: &str, to: &DataType| cast(batch.column_by_name(name).unwrap(), to).unwrap();
+    let days = column("date", &DataType::Int64);
+    let (days, locked) = (days.as_primitive::<Int64Type>(), column("tvl_usd", &DataType::Float64));
+    let locked = locked.as_primitive::<Float64Type>();
+    let mut of_days: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+    for row in 0..batch.num_rows() {
+        let of_day = of_days.entry(days.value(row)).or_default();
+        of_day.extend(Some(locked.value(row)).filter(|value| locked.is_valid(row) && *value > 0.0));
+    }
+    assert_eq!(found.len(), of_days.len());
+    for (row, values) in found.iter().zip(of_days.values()) {
+        assert_eq!(row["n_holders"], values.len());
+        if values.is_empty() {
+            continue;
+        }
+        let total: f64 = values.iter().sum();
+        let hhi: f64 = values.iter().map(|value| (value / total).powi(2)).sum();
+        assert!((row["hhi"].as_f64().unwrap() - hhi).abs() < 1e-12);
+        let largest = values.iter().copied().fold(0.0, f64::max) / total;
+        assert!((row["max_share"].as_f64().unwrap() - largest).abs() < 1e-12);
+    }
+    let votes = data.join("governance/snapshot_votes_2022.parquet");
+    let line = "--by none --owner dao --owners merge --metrics hhi,nakamoto_1_2 --format json";
+    let daos = shell.run(&format!("analyze {} {line}", votes.display())).ok().json();
+    let mut of_daos: BTreeMap<String, f64> = BTreeMap::new();
+    for (dao, votes) in cells(&votes, "dao").into_iter().zip(cells(&votes, "voting_power")) {
+        *of_daos.entry(dao).or_default() += votes.parse::<f64>().unwrap();
+    }
+    let mut votes: Vec<f64> = of_daos.into_values().collect();
+    votes.sort_by(|a, b| b.total_cmp(a));
+    let total: f64 = votes.iter().sum();
+    let fewest = (1..).find(|&k| votes[..k].iter().sum::<f64>() > total / 2.0).unwrap();
+    assert_eq!((&daos[0]["n_holders"], &daos[0]["nakamoto_1_2"]), (&votes.len().into(), &fewest.into()));
+    let hhi: f64 = votes.iter().map(|votes| (votes / total).powi(2)).sum();
+    assert!((daos[0]["hhi"].as_f64().unwrap() - hhi).abs() < 1e-12);
 }
