@@ -261,11 +261,12 @@ impl<'a> Report<'a> {
             profits::profits(earned.of_groups, &counted.groups, &gini[0], compute, require_gpu, context)?;
         self.fallbacks.extend(failed);
         if let Some((group, share)) = profits::worst(&profits) {
-            let percent = share * 100.0;
             let group = ingest.schema.show(&counted.groups.keys[group]);
+            let part =
+                if share.is_finite() { format!("{:.1} % of", share * 100.0) } else { "a part of".into() };
             self.warnings.push(format!(
-                "group {group}: {percent:.1} % of the rewards lie with owners of no capital, who are no holders \
-                 (reward_no_capital_share)"
+                "group {group}: {part} the rewards lies with owners of no capital, who are no holders \
+                 (reward_no_capital)"
             ));
         }
         self.profits = profits;
@@ -274,9 +275,9 @@ impl<'a> Report<'a> {
 
     /// Splits groups by cohorts, where that was asked for.
     fn look_at_cohorts(&mut self, choice: &Choice) -> Result<()> {
-        let Analyst { ingest, options, context, cohorts, .. } = self.analyst;
+        let Analyst { ingest, memory, options, context, cohorts, .. } = self.analyst;
         let Some(cohorts) = cohorts else { return Ok(()) };
-        let players = ingest.players(self.counted, options, context)?;
+        let players = ingest.players(self.counted, memory, options, context)?;
         let changed = players
             .iter()
             .zip(&self.counted.groups.counts)

@@ -322,7 +322,7 @@ impl Compute {
             }
             #[cfg(feature = "gpu")]
             Self::Gpu(_) if !games::fits(game) => {
-                let why = format!("more than {VOTERS} voters, or weights that sum to 2^127 or more");
+                let why = format!("more than {VOTERS} voters, or weights that sum to 2^126 or more");
                 Ok(on_cpu(Some(why)))
             }
             #[cfg(feature = "gpu")]

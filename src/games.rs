@@ -32,8 +32,8 @@ pub struct Game {
 pub struct Power {
     /// Absolute.
     pub banzhaf: f64,
-    /// Of all voters together.
-    pub banzhaf_normalized: f64,
+    /// Of all voters together; none where nobody turns anything.
+    pub banzhaf_normalized: Option<f64>,
     /// See above; 0 where it was not asked for.
     pub shapley_shubik: f64,
 }
@@ -66,7 +66,8 @@ impl Game {
         let weights: Vec<U256> = weights.iter().map(|&weight| weight / divisor).collect();
         let total = weights.iter().fold(U320::ZERO, |sum, &weight| sum + U320::from(weight));
         // Sums are multiples of the divisor: the next one decides.
-        let quota = quota.div_ceil(U320::from(divisor));
+        // Whatever nobody reaches is the same.
+        let quota = quota.div_ceil(U320::from(divisor)).min(total + U320::from(1u8));
         Self { weights, quota, total }
     }
 
@@ -119,12 +120,13 @@ impl Game {
             let pivotal: BigUint = by_size.iter().zip(&orders).map(|(swings, orders)| swings * orders).sum();
             Power {
                 banzhaf: quotient(total, &coalitions),
-                banzhaf_normalized: quotient(total, &all),
+                banzhaf_normalized: (all.bits() > 0).then(|| quotient(total, &all)),
                 shapley_shubik: quotient(&pivotal, &factorials[factorials.len() - 1]),
             }
         };
         let mut powers: Vec<Power> = swings.by_size.iter().zip(&totals).map(power).collect();
-        powers.resize(self.weights.len(), Power::default());
+        let nothing = Power { banzhaf_normalized: (all.bits() > 0).then_some(0.0), ..Power::default() };
+        powers.resize(self.weights.len(), nothing);
         Indices { powers, power_to_act: quotient(&swings.winning, &(coalitions << 1)) }
     }
 }

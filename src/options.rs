@@ -487,8 +487,13 @@ impl AnalyzeArgs {
                 )));
             }
         }
-        if self.cohort_table.is_some() && options.cohorts.is_none() {
-            return Err(Error::Usage("--cohort-table needs --cohorts FILE".into()));
+        for (asked, flag) in [
+            (self.cohort_table.is_some(), "--cohort-table"),
+            (self.cohort_column != "cohort", "--cohort-column"),
+        ] {
+            if asked && options.cohorts.is_none() {
+                return Err(Error::Usage(format!("{flag} needs --cohorts FILE")));
+            }
         }
         let options = match (&options.rewards, options.owners) {
             (Some(_), Owners::Check) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use num_bigint::BigUint;
 use rayon::prelude::*;
 use ruint::aliases::U256;
@@ -18,6 +18,7 @@ use crate::games::{Game, Indices, Power};
 use crate::groups::Groups;
 use crate::groups::cuts::{in_unit, least_amount};
 use crate::ingest::{Context, Ingest, Player};
+use crate::memory::Memory;
 use crate::numbers::unit::Unit;
 use crate::numbers::wide::{U320, ratio};
 use crate::options::play::{Play, Quota, Until};
@@ -41,10 +42,12 @@ struct Played {
     players: Vec<Player>,
     /// None without voters.
     game: Option<Game>,
-    /// In the group's unit.
-    quota: U320,
+    /// In the group's unit; none without voters.
+    quota: Option<U320>,
     indices: Option<Indices>,
     counts: Option<Counts>,
+    /// Of all voters together, in samples of the first kind.
+    turns: u64,
     /// Who took the samples: backend, adapter, why not another.
     by: (&'static str, Option<String>, Option<String>),
 }
@@ -62,7 +65,7 @@ pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
         .schema
         .fields
         .iter()
-        .find(|field| VOTERS.iter().chain(GAMES).any(|(name, _)| name == field.name()))
+        .find(|field| VOTERS.iter().chain(GAMES).any(|(name, _, _)| name == field.name()))
     {
         return Err(Error::Usage(format!(
             "the group column `{}` has the name of a result column; rename it in the input or leave it out of --by",
@@ -72,7 +75,8 @@ pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
     let counted = ingest.count(usize::MAX, options, context)?;
     let groups = &counted.groups;
-    let players = ingest.players(&counted, options, context)?;
+    let memory = Memory::of(None).beside(ingest.population.bytes());
+    let players = ingest.players(&counted, &memory, options, context)?;
     let mut played: Vec<Played> = players
         .into_iter()
         .enumerate()
@@ -132,10 +136,10 @@ pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
     let device = chosen.filter(|choice| choice.looked);
     let device = device.map(|choice| format!("samples taken on {}: {}", choice.name(), choice.why));
     Ok(Powers {
-        voters: table(&ingest, groups, &played, provenance.clone(), |i, played| {
+        voters: table(&ingest, groups, &played, VOTERS, provenance.clone(), |i, played| {
             voters_of(i, played, groups, play)
         })?,
-        games: table(&ingest, groups, &played, provenance, |i, played| {
+        games: table(&ingest, groups, &played, GAMES, provenance, |i, played| {
             game_of(played, groups.units[i], play.both)
         })?,
         warnings,
@@ -157,6 +161,11 @@ fn begin(
         problem: problem.into(),
         remedy: remedy.into(),
     };
+    let by = ("cpu", None, None);
+    if players.is_empty() {
+        let (game, quota, indices, counts) = (None, None, None, None);
+        return Ok(Played { players, game, quota, indices, counts, turns: 0, by });
+    }
     let weights: Vec<U256> = players.iter().map(|player| player.amount).collect();
     let total = weights.iter().fold(U320::ZERO, |sum, &weight| sum + U320::from(weight));
     let beyond = || wrong("its quota is beyond 256 bits", "give it in the unit in which weights are written");
@@ -175,9 +184,8 @@ fn begin(
             above((of.0 * fraction.numerator, of.1 * fraction.denominator), unit).ok_or_else(beyond)?
         }
     };
-    let game = (!weights.is_empty()).then(|| Game::new(&weights, &quota));
-    let by = ("cpu", None, None);
-    Ok(Played { players, game, quota, indices: None, counts: None, by })
+    let (game, quota) = (Some(Game::new(&weights, &quota)), Some(quota));
+    Ok(Played { players, game, quota, indices: None, counts: None, turns: 0, by })
 }
 
 /// The least integer in a unit that is more than a fraction of one.
@@ -224,6 +232,7 @@ fn draw(played: &mut Played, play: &Play, choice: &Choice, context: &Context<'_>
             break;
         }
     }
+    played.turns = counts.banzhaf.iter().sum();
     played.counts = Some(counts);
     Ok(())
 }
@@ -244,11 +253,11 @@ impl Played {
         match (&self.indices, &self.counts) {
             (Some(indices), _) => (indices.powers[voter], None),
             (None, Some(counts)) => {
-                let all: u64 = counts.banzhaf.iter().sum();
+                let all = self.turns;
                 let (banzhaf, banzhaf_error) = estimate(counts.banzhaf[voter], counts.samples);
                 let (shapley_shubik, error) = estimate(counts.shapley_shubik[voter], counts.samples);
-                let banzhaf_normalized =
-                    if all == 0 { 0.0 } else { counts.banzhaf[voter] as f64 / all as f64 };
+                let part = counts.banzhaf[voter] as f64 / all as f64;
+                let banzhaf_normalized = (all > 0).then_some(part);
                 (Power { banzhaf, banzhaf_normalized, shapley_shubik }, Some((banzhaf_error, error)))
             }
             (None, None) => Default::default(),
@@ -256,11 +265,13 @@ impl Played {
     }
 
     /// The largest distance between the shares of voters and one of their indices.
-    fn gap(&self, index: fn(&Power) -> f64) -> Option<f64> {
+    fn gap(&self, index: fn(&Power) -> Option<f64>) -> Option<f64> {
         let total = self.total();
-        let gap =
-            |voter: usize| (index(&self.power(voter).0) - ratio(&self.players[voter].amount, &total)).abs();
-        (0..self.players.len()).map(gap).reduce(f64::max)
+        let gap = |voter: usize| {
+            let share = ratio(&self.players[voter].amount, &total);
+            Some((index(&self.power(voter).0)? - share).abs())
+        };
+        (0..self.players.len()).filter_map(gap).reduce(f64::max)
     }
 }
 
@@ -268,65 +279,84 @@ impl Played {
 type Columns = Vec<ArrayRef>;
 
 /// The columns of voters, and how to read them.
-pub const VOTERS: &[(&str, &str)] = &[
-    ("owner", "The voter, or the entity with --entities; null where the file has none."),
-    ("weight", "Exact, as plain decimal text, as written."),
-    ("share", "Of the weights of all voters."),
-    ("banzhaf", "The share of the coalitions of the others that the voter turns from losing to winning."),
-    ("banzhaf_se", "Its standard error where it is an estimate, smoothed as of (k+1)/(N+2)."),
-    ("banzhaf_normalized", "Its share of all turns of all voters."),
-    ("shapley_shubik", "The share of all orders of joining in which the voter is the one who turns."),
-    ("shapley_shubik_se", "Its standard error where it is an estimate."),
-    ("method", "exact, or sampled."),
+pub const VOTERS: &[(&str, DataType, &str)] = &[
+    ("owner", DataType::Utf8, "The voter, or the entity with --entities; null where the file has none."),
+    ("weight", DataType::Utf8, "Exact, as plain decimal text, as written."),
+    ("share", DataType::Float64, "Of the weights of all voters."),
+    (
+        "banzhaf",
+        DataType::Float64,
+        "The share of the coalitions of the others that the voter turns from losing to winning.",
+    ),
+    (
+        "banzhaf_se",
+        DataType::Float64,
+        "Its standard error where it is an estimate, smoothed as of (k+1)/(N+2).",
+    ),
+    ("banzhaf_normalized", DataType::Float64, "Its share of all turns of all voters."),
+    (
+        "shapley_shubik",
+        DataType::Float64,
+        "The share of all orders of joining in which the voter is the one who turns.",
+    ),
+    ("shapley_shubik_se", DataType::Float64, "Its standard error where it is an estimate."),
+    ("method", DataType::Utf8, "exact, or sampled."),
 ];
 
 /// The columns of games.
-pub const GAMES: &[(&str, &str)] = &[
-    ("quota", "The weight that wins, as written."),
-    ("n_voters", "Voters with a weight above zero."),
-    ("total", "Their weights together, as written."),
-    ("power_to_act", "The share of all coalitions that win (Coleman 1971)."),
-    ("power_to_act_se", "Its standard error where it is an estimate."),
-    ("min_coalition", "The fewest voters that can win together; null where nobody can."),
-    ("dictator", "Who wins alone and without whom nobody wins."),
-    ("n_vetoes", "Voters without whom nobody wins."),
-    ("banzhaf_gap", "The largest distance between a voter's share and its normalised Banzhaf index."),
-    ("shapley_shubik_gap", "The largest distance between a voter's share and its Shapley–Shubik index."),
-    ("method", "exact, or sampled."),
-    ("samples", "Of each of both kinds; null where the indices are exact."),
-    ("backend", "What found the indices: cpu or gpu. Both give the same bits."),
-    ("adapter", "The name of the GPU; null for the cpu."),
-    ("backend_note", "Why another one did not; else null."),
+pub const GAMES: &[(&str, DataType, &str)] = &[
+    ("quota", DataType::Utf8, "The weight that wins, as written."),
+    ("n_voters", DataType::UInt64, "Voters with a weight above zero."),
+    ("total", DataType::Utf8, "Their weights together, as written."),
+    ("power_to_act", DataType::Float64, "The share of all coalitions that win (Coleman 1971)."),
+    ("power_to_act_se", DataType::Float64, "Its standard error where it is an estimate."),
+    ("min_coalition", DataType::UInt64, "The fewest voters that can win together; null where nobody can."),
+    (
+        "dictator",
+        DataType::Utf8,
+        "Who wins alone and without whom nobody wins; null too where owners have no names: there min_coalition and n_vetoes are 1.",
+    ),
+    ("n_vetoes", DataType::UInt64, "Voters without whom nobody wins."),
+    (
+        "banzhaf_gap",
+        DataType::Float64,
+        "The largest distance between a voter's share and its normalised Banzhaf index.",
+    ),
+    (
+        "shapley_shubik_gap",
+        DataType::Float64,
+        "The largest distance between a voter's share and its Shapley–Shubik index.",
+    ),
+    ("method", DataType::Utf8, "exact, or sampled."),
+    ("samples", DataType::UInt64, "Of each of both kinds; null where the indices are exact."),
+    ("backend", DataType::Utf8, "What found the indices: cpu or gpu. Both give the same bits."),
+    ("adapter", DataType::Utf8, "The name of the GPU; null for the cpu."),
+    ("backend_note", DataType::Utf8, "Why another one did not; else null."),
 ];
 
-/// A table of columns that are made group by group.
+/// A table of these columns, made group by group.
 fn table<'p>(
     ingest: &Ingest,
     groups: &Groups,
     played: &'p [Played],
+    documented: &[(&str, DataType, &str)],
     provenance: HashMap<String, String>,
     columns: impl Fn(usize, &'p Played) -> Columns,
 ) -> Result<Results> {
+    let mut fields = ingest.schema.fields.clone();
+    fields.extend(documented.iter().map(|(name, data_type, reading)| {
+        let reading = HashMap::from([("reading".to_owned(), (*reading).to_owned())]);
+        Field::new(*name, data_type.clone(), true).with_metadata(reading)
+    }));
+    let schema = Arc::new(Schema::new(fields));
     let failed = || Error::arrow("build the result");
-    let mut batches: Vec<RecordBatch> = vec![];
-    for (group, played) in played.iter().enumerate() {
+    let of_group = |(group, played): (usize, &'p Played)| {
         let columns = columns(group, played);
-        let documented = if columns.len() == GAMES.len() { GAMES } else { VOTERS };
-        let rows = columns[0].len();
-        let keys = vec![groups.keys[group].clone(); rows];
-        let mut fields = ingest.schema.fields.clone();
-        let mut arrays = ingest.schema.columns_of(&keys)?;
-        for ((name, reading), column) in documented.iter().zip(columns) {
-            let reading = HashMap::from([("reading".to_owned(), (*reading).to_owned())]);
-            fields.push(Field::new(*name, column.data_type().clone(), true).with_metadata(reading));
-            arrays.push(column);
-        }
-        batches.push(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(failed())?);
-    }
-    let schema = match batches.first() {
-        Some(batch) => batch.schema(),
-        None => Arc::new(Schema::new(ingest.schema.fields.clone())),
+        let keys = vec![groups.keys[group].clone(); columns[0].len()];
+        let arrays = ingest.schema.columns_of(&keys)?.into_iter().chain(columns).collect();
+        RecordBatch::try_new(schema.clone(), arrays).map_err(failed())
     };
+    let batches: Vec<RecordBatch> = played.iter().enumerate().map(of_group).collect::<Result<_>>()?;
     let all = concat_batches(&schema, &batches).map_err(failed())?;
     let mut results = Results::new(&schema, ingest.schema.fields.len(), provenance, u64::MAX, None);
     for start in (0..all.num_rows()).step_by(ROWS) {
@@ -358,7 +388,7 @@ fn voters_of(group: usize, played: &Played, groups: &Groups, play: &Play) -> Col
         numbers(shares),
         numbers(powers.iter().map(|power| Some(power.0.banzhaf))),
         numbers(powers.iter().map(|power| Some(power.1?.0))),
-        numbers(powers.iter().map(|power| Some(power.0.banzhaf_normalized))),
+        numbers(powers.iter().map(|power| power.0.banzhaf_normalized)),
         numbers(powers.iter().map(|power| Some(power.0.shapley_shubik).filter(|_| play.both))),
         numbers(powers.iter().map(|power| Some(power.1?.1).filter(|_| play.both))),
         Arc::new(StringArray::from_iter_values(methods)),
@@ -380,10 +410,10 @@ fn game_of(played: &Played, unit: Unit, both: bool) -> Columns {
         (None, None) => (None, None),
     };
     let dictator = game.filter(|game| game.has_dictator()).and_then(|_| played.players[0].owner.as_deref());
-    let gap = |index: fn(&Power) -> f64| number(game.and_then(|_| played.gap(index)));
+    let gap = |index: fn(&Power) -> Option<f64>| number(game.and_then(|_| played.gap(index)));
     let (backend, adapter, note) = played.by.clone();
     vec![
-        text(Some(unit.plain(&played.quota, 0))),
+        text(played.quota.as_ref().map(|quota| unit.plain(quota, 0))),
         count(Some(played.players.len() as u64)),
         text(Some(unit.plain(&total, 0))),
         number(act),
@@ -392,7 +422,7 @@ fn game_of(played: &Played, unit: Unit, both: bool) -> Columns {
         text(dictator.map(population::show)),
         count(game.map(|game| game.vetoes() as u64)),
         gap(|power| power.banzhaf_normalized),
-        if both { gap(|power| power.shapley_shubik) } else { number(None) },
+        if both { gap(|power| Some(power.shapley_shubik)) } else { number(None) },
         text(game.map(|_| played.method().to_owned())),
         count(played.counts.as_ref().map(|counts| counts.samples)),
         text(game.map(|_| backend.to_owned())),

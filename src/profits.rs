@@ -169,9 +169,14 @@ fn of_group(
     }
 }
 
-/// The largest share that is nobody's capital's, for a warning: of which group, where it is above one per cent.
+/// The largest share that is nobody's capital's, for a warning: of which group, where it is beyond one per cent either way
+/// or no share at all.
 pub fn worst(profits: &[Profits]) -> Option<(usize, f64)> {
-    let shares = profits.iter().map(|profits| profits.no_capital_share.unwrap_or(0.0));
-    let (group, share) = shares.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let share = |profits: &Profits| match profits.no_capital_share {
+        Some(share) => share.abs(),
+        None if profits.n_no_capital > 0 => f64::INFINITY,
+        None => 0.0,
+    };
+    let (group, share) = profits.iter().map(share).enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
     (share > 0.01).then_some((group, share))
 }

@@ -82,6 +82,7 @@ pub fn refuse_clashes(group_fields: &[Field], metrics: &[Metric]) -> Result<()> 
         columns::FIXED.iter().any(|c| c.name == name)
             || metrics.iter().any(|m| m.name == name)
             || profits::COLUMNS.iter().chain(cohorts::COLUMNS).any(|c| c.name == name)
+            || ["cohort", "share"].contains(&name)
     };
     match group_fields.iter().find(|field| result(field.name())) {
         None => Ok(()),

@@ -122,6 +122,14 @@ fn a_table_of_what_cohorts_have() {
     shell.run(&format!("{line} --entities")).fails(2, &["--entities", "--cohorts"]);
     shell.run("analyze h.parquet --cohort-table t.csv").fails(2, &["--cohort-table needs --cohorts"]);
     shell.run(&format!("{line} --cohort-table c.csv --overwrite")).fails(2, &["is an input"]);
+    shell.parquet("none.parquet", vec![("balance", numbers([3, 2]))]);
+    shell.run("analyze none.parquet --cohorts c.csv").fails(1, &["none.parquet", "--cohorts", "--owner"]);
+    shell.parquet(
+        "taken.parquet",
+        vec![("cohort", text(["a"])), ("owner", text(["0xaa"])), ("balance", numbers([3]))],
+    );
+    shell.run("analyze taken.parquet --by cohort --cohorts c.csv").fails(2, &["`cohort`", "--by"]);
+    shell.run("analyze h.parquet --cohort-column other").fails(2, &["--cohort-column needs --cohorts"]);
     shell.file("d.csv", "address,cohort\n0xAA,team\n0xaa,investors\n");
     shell.run("analyze h.parquet --cohorts d.csv").fails(1, &["d.csv", "0xaa", "two cohorts", "`team`"]);
     shell.file("e.csv", "address,cohort\n0x99,team\n");

@@ -97,14 +97,14 @@ fn published_games_are_exact() {
             let power = indices.powers[voter];
             for (found, exact) in [
                 (power.banzhaf, banzhaf),
-                (power.banzhaf_normalized, normalized),
+                (power.banzhaf_normalized.unwrap(), normalized),
                 (power.shapley_shubik, shapley_shubik),
             ] {
                 assert!((found - exact).abs() <= tolerance, "{game:?}: voter {voter}: {found}, not {exact}");
             }
         }
         let sum = |of: fn(&concentra::games::Power) -> f64| indices.powers.iter().map(of).sum::<f64>();
-        assert!((sum(|p| p.banzhaf_normalized) - 1.0).abs() < 1e-14);
+        assert!((sum(|p| p.banzhaf_normalized.unwrap()) - 1.0).abs() < 1e-14);
         assert!((sum(|p| p.shapley_shubik) - 1.0).abs() < 1e-14);
         // Who has more weight has no less power.
         assert!(
@@ -246,6 +246,7 @@ fn a_group_is_a_game() {
     assert_eq!((&games[0]["min_coalition"], &games[0]["power_to_act"]), (&2.into(), &0.375.into()));
     assert_eq!((&games[1]["dictator"], &games[1]["n_vetoes"]), (&"y".into(), &1.into()));
     assert_eq!((&games[2]["n_voters"], &games[2]["power_to_act"]), (&0.into(), &serde_json::Value::Null));
+    assert_eq!(games[2]["quota"], serde_json::Value::Null);
     // More than half of a supply that is twice the votes: everybody is needed, and not enough.
     let games = |flags: &str| -> serde_json::Value {
         shell.run(&format!("{line} {flags} --games h.json --overwrite")).ok();
@@ -253,6 +254,13 @@ fn a_group_is_a_game() {
     };
     let supply = games("--quota-of supply");
     assert_eq!((&supply[0]["quota"], &supply[0]["min_coalition"]), (&"101".into(), &serde_json::Value::Null));
+    assert_eq!((&supply[0]["banzhaf_gap"], &supply[0]["n_vetoes"]), (&serde_json::Value::Null, &0.into()));
+    // Beyond all words that a device has, also by samples.
+    let never = games("--quota-weight 340282366920938463463374607431768211461 --method sample --samples 100");
+    assert_eq!(
+        (&never[0]["power_to_act"], &never[0]["banzhaf_gap"]),
+        (&0.0.into(), &serde_json::Value::Null)
+    );
     assert_eq!(games("--quota-of supply --quota 0.49")[0]["quota"], "99");
     assert_eq!(games("--quota-weight 80.5")[0]["quota"], "81");
     assert_eq!(games("--quota 2/3")[0]["quota"], "67");
@@ -280,5 +288,14 @@ fn what_is_no_game_is_refused() {
         ran.fails(status, parts);
     }
     shell.run("power h.parquet --quota-of balance").fails(1, &["`balance`", "differ"]);
+    shell.parquet("q.parquet", vec![("balance", numbers([3, 2])), ("supply", numbers([0, 0]))]);
+    shell
+        .run("power q.parquet --amount balance --quota-of supply")
+        .fails(1, &["`supply`", "row 1", "total of a quota is 0"]);
+    // Without owners, and without groups.
+    assert_eq!(shell.run("power q.parquet --amount balance --format json").ok().json().len(), 2);
+    shell.parquet("n.parquet", vec![("p", text([])), ("balance", numbers([]))]);
+    let none = shell.run("power n.parquet --by p --amount balance --format csv").ok();
+    assert!(none.stdout.starts_with("p,owner,weight,share,banzhaf"), "{}", none.stdout);
     shell.run("power h.parquet --owners check").fails(1, &["0xaa", "--owners merge"]);
 }

@@ -4,11 +4,17 @@
 //! those of all by taking the voter out again, `c' = c(s) − c'(s − w)`, which over ranges of weights is a short sum of
 //! prefix sums with alternating signs.
 
+use std::sync::{Mutex, PoisonError};
+
 use num_bigint::BigUint;
 
 use super::count::{Count, with_count};
 use super::{Game, Swings};
 use crate::numbers::wide::U320;
+
+/// Tables of fewer bytes are made side by side.
+const SMALL: u128 = 1 << 25;
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Additions of words at most.
 const WORK: u128 = 1 << 31;
@@ -21,13 +27,23 @@ pub(crate) fn swings(game: &Game, by_size: bool) -> Option<Swings> {
     // A game and its dual, in which the others have to block, have the same swings.
     let dual = game.total - game.quota + U320::from(1u8);
     let quota = u32::try_from(game.quota.min(dual)).ok()?;
-    let words = (n as u128).div_ceil(64).max(2);
+    // Of a cell, as wide as `with_count` makes it.
+    let words = match n {
+        0..=127 => 2,
+        128..=255 => 4,
+        256..=511 => 8,
+        _ => 32,
+    };
     let rows = if by_size { n as u128 + 1 } else { 1 };
     let cells = u128::from(quota) * rows;
     if cells * n as u128 * words / 4 > WORK || cells * words * 8 > BYTES {
         return None;
     }
-    with_count!(n, count(game, quota as usize, by_size))
+    // One large table at a time: games are played on all threads.
+    let turn = (cells * words * 8 > SMALL).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
+    let swings = with_count!(n, count(game, quota as usize, by_size));
+    drop(turn);
+    swings
 }
 
 fn count<C: Count>(game: &Game, quota: usize, sized: bool) -> Option<Swings> {

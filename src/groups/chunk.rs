@@ -291,16 +291,17 @@ pub fn visit(
         }
         known.seen.add(&ids, groups);
         if let Some(price) = roles.price.filter(|_| reading.prices) {
+            let what = if options.quota_of.is_some() { "total of a quota" } else { "price" };
             let name = file.schema().field(price).name();
             let column = projected(&batch, &roots, price);
             let prices = columns::decode(&column, true).map_err(refuse(file, name, first_row))?;
             if let Some(&row) = prices.negative.first() {
-                let (problem, remedy) = ("the price is negative".into(), "prices are above 0".into());
+                let (problem, remedy) = (format!("the {what} is negative"), format!("a {what} is above 0"));
                 return Err(refuse(file, name, first_row)(BadCell { row: row as usize, problem, remedy }));
             }
             let is_null = |row: usize| prices.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
             if let Some(row) = (0..rows).find(|&row| prices.values.is_zero(row) && !is_null(row)) {
-                let (problem, remedy) = ("the price is 0".into(), "write null where it is unknown".into());
+                let (problem, remedy) = (format!("the {what} is 0"), "write null where it is unknown".into());
                 return Err(refuse(file, name, first_row)(BadCell { row, problem, remedy }));
             }
             known.prices.add(&ids, &prices, |id| id);

@@ -33,15 +33,16 @@ impl Ingest {
     pub fn players(
         &self,
         counted: &Counted,
+        memory: &Memory,
         options: &Options,
         context: &Context<'_>,
     ) -> Result<Vec<Vec<Player>>> {
         let Counted { groups, tasks, registry, .. } = counted;
         let needed = self.rows().saturating_mul(OF_ROW);
-        if needed > Memory::of(None).room(groups.keys.len()) {
+        if needed > memory.room(groups.keys.len()) {
             let needed = memory::show(needed);
             return Err(Error::Memory(format!(
-                "all voters are held in memory, about {needed}; read fewer files at a time"
+                "all holders are held in memory, about {needed}; allow more memory, or read fewer files at a time"
             )));
         }
         let has_owners = self.roles.iter().all(|roles| roles.owner.is_some());

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
@@ -90,10 +90,17 @@ impl Ingest {
         }
         let cuts = Cuts::of(options, &counted.groups, &self.schema)?;
         let mut warnings = vec![];
-        let mut rows = self.reward_rows(counted, &|group| Some(group), options, context)?;
+        let mut rows = self.reward_rows(counted, false, &|group| Some(group), options, context)?;
         if let Some((other, theirs)) = &other {
-            let places = other.places(theirs, self, counted)?;
+            let places = self.places(counted, other, theirs)?;
             let lost: Vec<usize> = (0..places.len()).filter(|&group| places[group].is_none()).collect();
+            if !places.is_empty() && lost.len() == places.len() && !counted.groups.keys.is_empty() {
+                return Err(Error::Usage(format!(
+                    "--rewards: none of its groups is one of the capital's: it has {}, they are like {}",
+                    other.schema.show(&theirs.groups.keys[0]),
+                    self.schema.show(&counted.groups.keys[0])
+                )));
+            }
             if let Some(&first) = lost.first() {
                 let name = other.schema.show(&theirs.groups.keys[first]);
                 let rows: u64 = lost.iter().map(|&group| theirs.groups.counts[group].rows).sum();
@@ -102,15 +109,22 @@ impl Ingest {
                 ));
             }
             let reward = Options { negatives: Negatives::Drop, ..options.clone() };
-            rows.extend(other.reward_rows(theirs, &|group| places[group as usize], &reward, context)?);
+            rows.extend(other.reward_rows(
+                theirs,
+                true,
+                &|group| places[group as usize],
+                &reward,
+                context,
+            )?);
         }
         let of_groups = context.recorder.time(Stage::Merge, "rewards", rows.len() as u64, 0, || {
             self.join(rows, counted, &cuts, options)
         })?;
         let unknown: u64 = of_groups.iter().map(|group| group.unknown).sum();
         if unknown > 0 {
-            let of = if other.is_some() { "are not in the file of rewards" } else { "have none" };
-            warnings.push(format!("rewards of {unknown} holders {of}: they count as 0"));
+            let holders = if unknown == 1 { "1 holder".into() } else { format!("{unknown} holders") };
+            let of = if other.is_some() { "not in the file of rewards" } else { "without a reward" };
+            warnings.push(format!("{holders} {of}: they count as having earned 0"));
         }
         Ok(Earnings { of_groups, warnings })
     }
@@ -135,7 +149,7 @@ impl Ingest {
         Ok((other, counted))
     }
 
-    /// Of each group here, which one it is there.
+    /// Of each group there, which one it is here.
     fn places(&self, counted: &Counted, there: &Self, groups: &Counted) -> Result<Vec<Option<u32>>> {
         let names = |schema: &GroupSchema| -> Vec<String> {
             schema.fields.iter().map(|field| field.name().clone()).collect()
@@ -148,34 +162,50 @@ impl Ingest {
                 list(&theirs)
             )));
         }
+        // In the types of the capital's columns, where theirs can be so.
         let texts = |schema: &GroupSchema, counted: &Counted| -> Result<Vec<Vec<Option<String>>>> {
             let columns = schema.columns_of(&counted.groups.keys)?;
-            let columns: Vec<_> =
-                columns.iter().map(|column| convert(column, &DataType::Utf8)).collect::<Result<_>>()?;
-            let text = |group: usize| {
-                let cell = |column: &arrow::array::ArrayRef| {
-                    column.is_valid(group).then(|| address(column.as_string::<i32>().value(group)))
+            let text = |(column, field): (&ArrayRef, &Field)| {
+                let own = convert(column, field.data_type()).unwrap_or_else(|_| column.clone());
+                convert(&own, &DataType::Utf8)
+            };
+            let columns: Vec<ArrayRef> =
+                columns.iter().zip(&self.schema.fields).map(text).collect::<Result<_>>()?;
+            let key = |group: usize| {
+                let cell = |column: &ArrayRef| {
+                    column.is_valid(group).then(|| column.as_string::<i32>().value(group).to_owned())
                 };
                 columns.iter().map(cell).collect()
             };
-            Ok((0..counted.groups.keys.len()).map(text).collect())
+            Ok((0..counted.groups.keys.len()).map(key).collect())
         };
-        let there: HashMap<Vec<Option<String>>, u32> =
-            texts(&there.schema, groups)?.into_iter().zip(0..).collect();
-        Ok(texts(&self.schema, counted)?.iter().map(|key| there.get(key).copied()).collect())
+        let ours = texts(&self.schema, counted)?;
+        let exact: HashMap<&[Option<String>], u32> = ours.iter().map(Vec::as_slice).zip(0..).collect();
+        // Addresses compare whatever their case, where that leaves no doubt.
+        let folded = |key: &[Option<String>]| -> Vec<Option<String>> {
+            key.iter().map(|cell| cell.as_deref().map(address)).collect()
+        };
+        let mut alike: HashMap<Vec<Option<String>>, Option<u32>> = HashMap::new();
+        for (key, group) in ours.iter().zip(0..) {
+            alike.entry(folded(key)).and_modify(|known| *known = None).or_insert(Some(group));
+        }
+        let place = |key: &Vec<Option<String>>| {
+            exact.get(key.as_slice()).copied().or_else(|| alike.get(&folded(key)).copied().flatten())
+        };
+        Ok(texts(&there.schema, groups)?.iter().map(place).collect())
     }
 
     /// All rows that hold or earned something, of groups that have a place.
     fn reward_rows(
         &self,
         counted: &Counted,
+        is_reward_file: bool,
         place: &(dyn Fn(u32) -> Option<u32> + Sync),
         options: &Options,
         context: &Context<'_>,
     ) -> Result<Vec<Row>> {
         let Counted { groups, tasks, registry, .. } = counted;
         let (workers, all) = (Workers::default(), Mutex::new(vec![]));
-        let is_reward_file = self.roles.iter().all(|roles| roles.reward == Some(roles.amount));
         let owners = if options.owners == Owners::Merge { Owners::Merge } else { Owners::Trust };
         let pass = Pass { tasks, registry, workers: &workers, owners, sampler: None, rewards: true };
         context.progress.start("reading rewards", self.rows());
@@ -297,11 +327,15 @@ impl Ingest {
                             .ok_or_else(|| Error::changed("of an owner with too much".into()))?;
                         let Some((raw, negative)) = row.reward else { continue };
                         known = true;
-                        let size = raw.amount(unit).ok_or_else(|| {
-                            wrong(
+                        let size = raw.amount(unit).ok_or_else(|| match unit {
+                            Unit::Decimal(_) => wrong(
                                 "a reward is beyond 256 bits at the number of decimals that its group needs",
                                 "leave the row out",
-                            )
+                            ),
+                            Unit::Binary(_) => wrong(
+                                "a reward is more than 2^255 times smaller than the group's largest",
+                                "leave the row out, or keep rewards of such different sizes in groups of their own",
+                            ),
                         })?;
                         reward += Sum::new(U320::from(size.wide()), negative);
                     }

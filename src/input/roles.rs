@@ -186,6 +186,9 @@ pub fn find(source: &Source, schema: &Schema, options: &Options) -> Found {
         None if options.owners != Owners::Trust => {
             Err(finder.error("no owner column is recognised; name it with --owner, or use --owners trust"))
         }
+        None if options.cohorts.is_some() => {
+            Err(finder.error("no owner column is recognised, which --cohorts needs; name it with --owner"))
+        }
         None if !options.exclude.is_empty() => {
             Err(finder.error("no owner column is recognised, which --exclude needs; name it with --owner"))
         }
