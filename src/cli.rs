@@ -148,7 +148,7 @@ pub struct InputArgs {
     /// Count the holders of a contract's own token in its place, where the snapshot has them: pools, vaults, wrappers
     #[arg(long, help_heading = "Population")]
     pub look_through: bool,
-    /// Cut off holders of less than this, in the unit as written (analyze: in tokens with --decimals)
+    /// Cut off holders of less than this, in the unit as written, or in tokens where --decimals is given
     #[arg(long, value_name = "X", help_heading = "Population")]
     pub min_amount: Option<String>,
     /// Cut off holders of what is worth less than this, by --price of the same unit
@@ -181,7 +181,8 @@ pub struct AnalyzeArgs {
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
 
-    /// Measure profits against capital: the column of what holders earned, which may be negative
+    /// Measure profits against capital: the column of what holders earned, which may be negative. Name the capital with
+    /// --amount
     #[arg(long, value_name = "COL", help_heading = "Rewards")]
     pub reward: Option<String>,
     /// The file that has it, joined by group and owner: owners are merged

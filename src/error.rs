@@ -82,7 +82,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// The result would replace an existing file.
-    #[error("{}: exists already; give --overwrite to replace it, or another -o", .0.display())]
+    #[error("{}: exists already; give --overwrite to replace it, or name another file", .0.display())]
     Exists(PathBuf),
     /// A device that was asked for is not there. Exit status 4.
     #[error("{0}")]

@@ -21,6 +21,7 @@ use crate::ingest::{Context, Ingest, Player};
 use crate::memory::Memory;
 use crate::numbers::unit::Unit;
 use crate::numbers::wide::{U320, ratio};
+use crate::options::Owners;
 use crate::options::play::{Play, Quota, Until};
 use crate::population;
 use crate::results::Results;
@@ -106,6 +107,24 @@ pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
         });
     }
     let mut warnings = ingest.warnings(options);
+    let several = |played: &Played| {
+        let mut owners: Vec<&[u8]> = played.players.iter().filter_map(|p| p.owner.as_deref()).collect();
+        owners.sort_unstable();
+        owners.windows(2).any(|pair| pair[0] == pair[1])
+    };
+    let n = played.iter().filter(|played| options.owners == Owners::Trust && several(played)).count();
+    if n > 0 {
+        let games = if n == 1 { "1 game has".into() } else { format!("{n} games have") };
+        warnings.push(format!(
+            "{games} voters who play several times: name what is voted on in --by, or give each voter one row with \
+             --owners merge"
+        ));
+    }
+    let n = played.iter().filter(|played| played.game.as_ref().is_some_and(|g| g.quota > g.total)).count();
+    if n > 0 {
+        let games = if n == 1 { "1 game".into() } else { format!("{n} games") };
+        warnings.push(format!("in {games} nobody can win: the quota is above all weights together"));
+    }
     let mut chosen = None;
     for played in played.iter_mut().filter(|played| open(played)) {
         let choice = match &chosen {
@@ -358,7 +377,9 @@ fn table<'p>(
     };
     let batches: Vec<RecordBatch> = played.iter().enumerate().map(of_group).collect::<Result<_>>()?;
     let all = concat_batches(&schema, &batches).map_err(failed())?;
-    let mut results = Results::new(&schema, ingest.schema.fields.len(), provenance, u64::MAX, None);
+    // Who plays is a key as the group is.
+    let keys = ingest.schema.fields.len() + usize::from(documented[0].0 == VOTERS[0].0);
+    let mut results = Results::new(&schema, keys, provenance, u64::MAX, None);
     for start in (0..all.num_rows()).step_by(ROWS) {
         results.push(&all.slice(start, ROWS.min(all.num_rows() - start)))?;
     }

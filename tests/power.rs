@@ -253,6 +253,10 @@ fn a_group_is_a_game() {
         serde_json::from_str(&std::fs::read_to_string(shell.path("h.json")).unwrap()).unwrap()
     };
     let supply = games("--quota-of supply");
+    let ran = shell.run(&format!("{line} --quota-of supply")).ok();
+    ran.says(&["in 1 game nobody can win"]);
+    let several = shell.run("power v.parquet --by dao --amount votes --format json").ok();
+    several.says(&["1 game has voters who play several times", "--owners merge"]);
     assert_eq!((&supply[0]["quota"], &supply[0]["min_coalition"]), (&"101".into(), &serde_json::Value::Null));
     assert_eq!((&supply[0]["banzhaf_gap"], &supply[0]["n_vetoes"]), (&serde_json::Value::Null, &0.into()));
     // Beyond all words that a device has, also by samples.

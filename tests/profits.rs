@@ -331,9 +331,10 @@ fn what_is_wrong_with_rewards_is_told() {
     shell
         .parquet("r.parquet", vec![("token", text(["t"])), ("owner", text(["a"])), ("earned", numbers([5]))]);
     shell.run("analyze h.parquet --amount capital --rewards r.parquet --reward earned").fails(2, &["--by"]);
-    // One column as both is no contradiction.
-    let same = shell.run("analyze h.parquet --amount capital --reward capital --format json").ok().json();
-    assert_eq!((&same[0]["kakwani"], &same[0]["reward_total"]), (&0.0.into(), &"8".into()));
+    // One column as both would say that everybody earns in proportion.
+    shell
+        .run("analyze h.parquet --amount capital --reward capital")
+        .fails(1, &["`capital` is both", "--amount"]);
     shell.parquet(
         "other.parquet",
         vec![("token", text(["u"])), ("owner", text(["a"])), ("capital", numbers([5]))],

@@ -347,7 +347,7 @@ fn the_summary_tells_how_far_metrics_move() {
     let expected = serde_json::json!({
         "snapshot": "a", "token": "x", "metric": "max_share", "n_settings": 4,
         "min": 0.5, "max": 4.0 / 6.0, "range": 4.0 / 6.0 - 0.5,
-        "min_at": "", "max_at": "--top-holders 2",
+        "min_at": "no option", "max_at": "--top-holders 2",
     });
     assert_eq!(row(0), expected);
     assert_eq!(

@@ -142,7 +142,15 @@ impl Ingest {
             min_value: None,
             ..options.clone()
         };
-        let mut other = Self::open(&found, context.interrupted)?;
+        // A column of owners that is named for the capital may have another name here.
+        let again = |error| match &found.owner {
+            Some(_) => {
+                let found = Options { owner: None, ..found.clone() };
+                Self::open(&found, context.interrupted).map_err(|_| error)
+            }
+            None => Err(error),
+        };
+        let mut other = Self::open(&found, context.interrupted).or_else(again)?;
         other.population = Arc::clone(&self.population);
         other.roles.iter_mut().for_each(|roles| roles.reward = Some(roles.amount));
         let counted = other.count(usize::MAX, &found, context)?;

@@ -209,6 +209,13 @@ pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Rol
     // Where rewards have a file of their own, they are no column here.
     let reward = options.reward.as_ref().filter(|_| options.rewards.is_none());
     let reward = reward.map(|name| Finder { source, schema }.named(name, "--reward")).transpose()?;
+    if reward == Some(amount) {
+        let name = schema.field(amount).name();
+        return Err(Error::Schema {
+            file: source.shown.clone(),
+            problem: format!("`{name}` is both the amount and the reward; name the capital with --amount"),
+        });
+    }
     let exact = found.amounts.iter().find(|&&(_, other)| other < Encoding::Double);
     let exact_instead = exact.filter(|_| encoding == Encoding::Double);
     let exact_instead = exact_instead.map(|&(column, _)| schema.field(column).name().clone());

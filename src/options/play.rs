@@ -72,8 +72,12 @@ impl PowerArgs {
                 (Quota::Weight(above_zero("--quota-weight", weight)?), format!("weight {weight}"))
             }
             None => {
-                let wrong =
-                    |_| Error::Usage(format!("--quota {}: write a share like 1/2, 2/3 or 0.66", self.quota));
+                let wrong = |_| {
+                    Error::Usage(format!(
+                        "--quota {}: write a share above 0 and below 1, like 1/2, 2/3 or 0.66",
+                        self.quota
+                    ))
+                };
                 let (_, fraction) = threshold(&self.quota).map_err(wrong)?;
                 let of = self.quota_of.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
                 (Quota::Above(fraction), format!("{}{of}", self.quota))

@@ -160,7 +160,10 @@ impl View {
             ["n_holders", "excluded_share", "looked_through_share", "below_share"].contains(&self.name(*i))
         };
         let (first, rest): (Vec<usize>, Vec<usize>) = telling.partition(first);
-        (0..self.keys).chain(first).chain(chosen).chain(rest).collect()
+        // Long digits and errors are the first to be left out where there is no room.
+        let late = |i: &usize| !(self.name(*i) == "weight" || self.name(*i).ends_with("_se"));
+        let (chosen, late): (Vec<usize>, Vec<usize>) = chosen.partition(late);
+        (0..self.keys).chain(first).chain(chosen).chain(late).chain(rest).collect()
     }
 
     /// The group columns as one, for narrow terminals: what a group has of them, side by side.

@@ -128,5 +128,5 @@ fn setting(group: &RecordBatch, keys: usize, row: usize) -> String {
             }
         }
     }
-    said.join(" ")
+    if said.is_empty() { "no option".into() } else { said.join(" ") }
 }
