@@ -47,6 +47,14 @@ pub struct Analysis {
 
 /// Analyzes the snapshots behind `options.paths`.
 pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
+    for name in &options.metrics {
+        let with = |columns: &[results::profits::Column]| columns.iter().any(|column| column.name == *name);
+        let flags = [(results::profits::COLUMNS, "--reward"), (results::cohorts::COLUMNS, "--cohorts")];
+        if let Some((_, flag)) = flags.into_iter().find(|(columns, _)| with(columns)) {
+            let problem = format!("--metrics: `{name}` is no choice, it is there with {flag}; leave it out");
+            return Err(Error::Usage(problem));
+        }
+    }
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
     let ingest = Ingest::open(options, context.interrupted)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;

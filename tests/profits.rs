@@ -331,6 +331,7 @@ fn what_is_wrong_with_rewards_is_told() {
     shell
         .parquet("r.parquet", vec![("token", text(["t"])), ("owner", text(["a"])), ("earned", numbers([5]))]);
     shell.run("analyze h.parquet --amount capital --rewards r.parquet --reward earned").fails(2, &["--by"]);
+    shell.run("analyze h.parquet --metrics kakwani").fails(2, &["`kakwani`", "--reward"]);
     // One column as both would say that everybody earns in proportion.
     shell
         .run("analyze h.parquet --amount capital --reward capital")

@@ -114,8 +114,8 @@ impl<'s> Sieve<'s> {
         Ok(())
     }
 
-    /// All holders of each group, the largest first, for a sieve without cuts that has them by rank.
-    pub(super) fn ranked(self, groups: usize) -> Result<Vec<Vec<Held>>> {
+    /// All holders of each group, in no order, for a sieve without cuts that has them by rank.
+    pub(super) fn held(self, groups: usize) -> Result<Vec<Vec<Held>>> {
         let Way::Ranks(router) = self.way else { unreachable!("they came by rank") };
         let routed = router.finish()?;
         let mut of_groups: Vec<Vec<Held>> = vec![vec![]; groups];
@@ -126,7 +126,6 @@ impl<'s> Sieve<'s> {
                 records.iter().zip(groups).for_each(|(&held, &group)| of_groups[group as usize].push(held));
             })?;
         }
-        of_groups.par_iter_mut().for_each(|held| held.par_sort_unstable_by(|a, b| b.cmp(a)));
         Ok(of_groups)
     }
 
