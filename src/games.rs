@@ -71,6 +71,13 @@ impl Game {
         Self { weights, quota, total }
     }
 
+    /// Weights and quota as 128 bits, where all sums of them fit.
+    pub(crate) fn narrow(&self) -> Option<(Vec<u128>, u128)> {
+        let word = |limbs: &[u64]| u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
+        let weights = || self.weights.iter().map(|weight| word(weight.as_limbs())).collect();
+        (self.total.bit_len() < 127).then(|| (weights(), word(self.quota.as_limbs())))
+    }
+
     /// The smallest number of voters who can win; none where all together cannot.
     pub fn min_coalition(&self) -> Option<u64> {
         let mut sum = U320::ZERO;

@@ -342,6 +342,28 @@ fn what_is_wrong_with_rewards_is_told() {
     );
     let line = "analyze other.parquet --amount capital --rewards r.parquet --reward earned --by token";
     shell.run(line).fails(2, &["--rewards", "none of its groups", "t", "u"]);
+    // Numbers are compared as the capital's, unless that would change them.
+    let chain = |chains: &[f64]| -> ArrayRef { f64s(chains) };
+    shell.parquet(
+        "int.parquet",
+        vec![("chain", numbers([1])), ("owner", text(["a"])), ("capital", numbers([5]))],
+    );
+    for (name, chains, joined) in [("same", 1.0, true), ("other", 1.5, false)] {
+        let file = format!("{name}.parquet");
+        shell.parquet(
+            &file,
+            vec![("chain", chain(&[chains])), ("owner", text(["a"])), ("earned", numbers([4]))],
+        );
+        let line = format!(
+            "analyze int.parquet --amount capital --rewards {file} --reward earned --by chain --format json"
+        );
+        let ran = shell.run(&line);
+        if joined {
+            assert_eq!(ran.ok().json()[0]["reward_total"], "4");
+        } else {
+            ran.fails(2, &["none of its groups"]);
+        }
+    }
     // Groups are as written; only where that finds none does the case of an address not matter.
     let tokens = |a, b| ("token", text([a, b]));
     let both = || ("owner", text(["a", "a"]));

@@ -123,12 +123,9 @@ fn build<W: Weight>(weights: Vec<W>, quota: W) -> Option<Vec<Vec<Node>>> {
 
 /// The swings by size, or of all sizes as one, where the diagram is not too large.
 pub(crate) fn swings(game: &Game, by_size: bool) -> Option<Swings> {
-    let levels = if game.total.bit_len() < 127 {
-        let narrow = |limbs: &[u64]| u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
-        let weights = game.weights.iter().map(|weight| narrow(weight.as_limbs())).collect();
-        build(weights, narrow(game.quota.as_limbs()))?
-    } else {
-        build(game.weights.iter().map(|&weight| U320::from(weight)).collect(), game.quota)?
+    let levels = match game.narrow() {
+        Some((weights, quota)) => build(weights, quota)?,
+        None => build(game.weights.iter().map(|&weight| U320::from(weight)).collect(), game.quota)?,
     };
     let players = levels.len();
     let (mut work, mut words) = (0u128, 0u128);

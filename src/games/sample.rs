@@ -66,15 +66,16 @@ pub fn estimate(hits: u64, samples: u64) -> (f64, f64) {
 /// Takes the samples of these numbers.
 pub fn sample(game: &Game, seed: u64, numbers: std::ops::Range<u64>) -> Counts {
     let lots: Vec<u64> = (numbers.start..numbers.end).step_by(LOT as usize).collect();
+    let narrow = game.narrow();
+    let wide: Vec<U320> = match narrow {
+        Some(_) => vec![],
+        None => game.weights.iter().map(|&weight| U320::from(weight)).collect(),
+    };
     let of_lot = |start: &u64| {
         let numbers = *start..(start + LOT).min(numbers.end);
-        if game.total.bit_len() < 127 {
-            let narrow = |limbs: &[u64]| u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
-            let weights: Vec<u128> = game.weights.iter().map(|weight| narrow(weight.as_limbs())).collect();
-            draw(&weights, narrow(game.quota.as_limbs()), game, seed, numbers)
-        } else {
-            let weights: Vec<U320> = game.weights.iter().map(|&weight| U320::from(weight)).collect();
-            draw(&weights, game.quota, game, seed, numbers)
+        match &narrow {
+            Some((weights, quota)) => draw(weights, *quota, game, seed, numbers),
+            None => draw(&wide, game.quota, game, seed, numbers),
         }
     };
     let add = |mut a: Counts, b: Counts| {

@@ -174,7 +174,12 @@ impl Ingest {
         let texts = |schema: &GroupSchema, counted: &Counted| -> Result<Vec<Vec<Option<String>>>> {
             let columns = schema.columns_of(&counted.groups.keys)?;
             let text = |(column, field): (&ArrayRef, &Field)| {
-                let own = convert(column, field.data_type()).unwrap_or_else(|_| column.clone());
+                // Unless that changes what they say: 1.5 is not 1.
+                let same = |own: &ArrayRef| {
+                    convert(own, column.data_type()).is_ok_and(|back| back.as_ref() == column.as_ref())
+                };
+                let own = convert(column, field.data_type()).ok().filter(same);
+                let own = own.unwrap_or_else(|| column.clone());
                 convert(&own, &DataType::Utf8)
             };
             let columns: Vec<ArrayRef> =
@@ -243,16 +248,9 @@ impl Ingest {
         mut each: impl FnMut(Row),
     ) -> Result<()> {
         let groups = &counted.groups;
-        let none = Amounts {
-            values: crate::columns::Values::Short(vec![0; part.rows]),
-            scales: crate::columns::Scales::Same(0),
-            nulls: None,
-            negative: vec![],
-        };
-        let (rewards, ids, excluded) = match &part.earned {
-            Some(earned) => (&earned.rewards, &earned.ids, &earned.excluded[..]),
-            None => (&none, &part.ids, &[][..]),
-        };
+        let earned = part.earned.as_ref();
+        let ids = earned.map_or(&part.ids, |earned| &earned.ids);
+        let excluded = earned.map_or(&[][..], |earned| &earned.excluded);
         for row in 0..part.rows {
             let number = match ids {
                 Ids::All(number) => *number,
@@ -271,9 +269,10 @@ impl Ingest {
                     .map_err(|problem| place_error(origin, part, row, &self.files, problem))?;
                 amount.0.wide()
             };
-            let reward = (part.earned.is_some() && !is_null(rewards))
-                .then(|| (Raw::of(rewards, row), rewards.negative.binary_search(&at).is_ok()));
-            let earns = reward.is_some() && !rewards.values.is_zero(row);
+            let rewards = earned.map(|earned| &earned.rewards).filter(|rewards| !is_null(rewards));
+            let is_negative = |rewards: &Amounts| rewards.negative.binary_search(&at).is_ok();
+            let reward = rewards.map(|rewards| (Raw::of(rewards, row), is_negative(rewards)));
+            let earns = rewards.is_some_and(|rewards| !rewards.values.is_zero(row));
             if capital.is_zero() && !earns {
                 continue;
             }
