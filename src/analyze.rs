@@ -24,7 +24,7 @@ use crate::options::Options;
 use crate::plan::{Plan, QUERIES};
 use crate::population::cohorts::Cohorts;
 use crate::profits;
-use crate::record::Stage;
+use crate::record::{Shared, Stage, Task, Volume};
 use crate::results::cohorts::Split;
 use crate::results::{self, Asked, MeasuredRow, Results, Row, columns::median_twice, profits::Profits};
 use crate::spill::Spill;
@@ -56,7 +56,7 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
         }
     }
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
-    let ingest = Ingest::open(options, context.interrupted)?;
+    let ingest = Ingest::open(options, context)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
     let median = results::median_asks();
@@ -183,7 +183,8 @@ impl Analyst<'_> {
                     let n = (offsets[groups.end] - offsets[groups.start]) as u64;
                     let task = format!("partition {partition}");
                     let load = || spilled.groups(&groups, partition, &offsets);
-                    let (mut keys, own) = context.recorder.time(Stage::Load, task, n, n * 12, load)?;
+                    let (mut keys, own) =
+                        context.recorder.time(Stage::Load, task, Volume::new(n, n * 12, n * 8), load)?;
                     for work in plan.works_of(groups, &mut keys, &offsets, &own) {
                         report.measure(&choice, work)?;
                     }
@@ -199,6 +200,9 @@ impl Analyst<'_> {
         report.outcome(choice, plan, totals)
     }
 }
+
+/// Groups that a thread finishes at a time.
+const SHARE: usize = 256;
 
 /// Bytes of an open group, held until it is settled: its row and what becomes of it, and each of its positions.
 const OF_OPEN: u64 = 6 << 10;
@@ -343,7 +347,7 @@ impl<'a> Report<'a> {
                 }
                 let (task, n) = (format!("partition {}", partitions[range]), outlines[range].n);
                 let load = || spilled.range(partitions[range], &mut keys);
-                context.recorder.time(Stage::Load, &task, n, n * 8, load)?;
+                context.recorder.time(Stage::Load, &task[..], Volume::new(n, n * 8, n * 8), load)?;
                 let (recorder, require) = (context.recorder, options.require_gpu);
                 let (answers, why) =
                     choice.compute.visit(&task, &mut keys, plan.needs, asked, recorder, require)?;
@@ -371,16 +375,24 @@ impl<'a> Report<'a> {
     ) -> Result<()> {
         let Analyst { metrics, context, .. } = self.analyst;
         let (n, counted) = (measured.len(), self.counted);
-        context.recorder.time(Stage::Finish, format!("batch {index}"), n as u64, 0, || {
+        let groups = Some(first..first + n);
+        let task = Task { groups, ..Task::from(format!("batch {index}")) };
+        context.recorder.time(Stage::Finish, task, Volume::rows(n as u64), || {
             let groups = &counted.groups;
-            let row = |(i, measured)| {
+            let row = |(i, measured): (usize, &Measured)| {
                 let (counts, below) = (groups.counts[first + i], groups.below.get(&((first + i) as u32)));
                 let below = below.copied().unwrap_or_default();
                 let row = row(groups, first + i, counts, &below, &totals[i], measured, metrics, made);
                 let profits = self.profits.get(first + i).cloned().map(Box::new);
                 Row { profits, split: self.splits.get(first + i).cloned().map(Box::new), ..row }
             };
-            let rows: Vec<Row> = measured.par_iter().enumerate().map(row).collect();
+            // Shares of groups, so that what a thread records is more than a row.
+            let (shared, shares) = (Shared::here(), measured.par_chunks(SHARE).enumerate());
+            let rows = shares.flat_map_iter(|(share, own)| {
+                let rows = own.iter().enumerate().map(|(i, measured)| row((share * SHARE + i, measured)));
+                shared.time(own.len(), || rows.collect::<Vec<Row>>())
+            });
+            let rows: Vec<Row> = rows.collect();
             let batch = self.batch(&counted.groups.keys[first..first + n], &rows)?;
             self.suspicious.add(first, &rows);
             let open = measured.into_iter().zip(rows).enumerate().filter(|(_, (measured, _))| measured.open);

@@ -27,7 +27,7 @@ use crate::numbers::key::Key;
 #[cfg(feature = "gpu")]
 use crate::numbers::key::exponent;
 use crate::options::Device;
-use crate::record::{Recorder, Stage};
+use crate::record::{Recorder, Stage, Task, Volume};
 
 pub mod calibration;
 
@@ -315,7 +315,7 @@ impl Compute {
     ) -> Result<(Counts, By)> {
         let n = numbers.end - numbers.start;
         let on_cpu = |note| (sample(game, seed, numbers.clone()), (Cpu.name(), None, note));
-        recorder.time(Stage::Sample, "games", n, 0, || match self {
+        recorder.time(Stage::Sample, self.task("games"), Volume::rows(n), || match self {
             Self::Cpu(_) => {
                 let _ = require_gpu;
                 Ok(on_cpu(None))
@@ -344,7 +344,7 @@ impl Compute {
     ) -> Result<(Vec<u32>, Option<String>)> {
         let (n, bytes) = (keys.len() as u64, size_of_val(keys) as u64);
         let on_cpu = || Cpu.order(keys, offsets);
-        recorder.time(Stage::Sort, "rewards", n, bytes, || match self {
+        recorder.time(Stage::Sort, self.task("rewards"), Volume::new(n, bytes, 4 * n), || match self {
             Self::Cpu(_) => {
                 let _ = require_gpu;
                 Ok((on_cpu()?, None))
@@ -358,6 +358,16 @@ impl Compute {
         })
     }
 
+    /// Work of this name on this backend.
+    fn task(&self, name: &str) -> Task {
+        let backend = match self {
+            Self::Cpu(_) => Cpu.name(),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => gpu.name(),
+        };
+        Task::from(name).by(backend, self.adapter())
+    }
+
     fn run<J: Job>(&self, work: Work<'_>, job: &J, require_gpu: bool) -> Result<(J::Done, Made)> {
         match self {
             Self::Cpu(cpu) => {
@@ -368,7 +378,8 @@ impl Compute {
             Self::Gpu(gpu) => {
                 let Work { index, first, keys, offsets, totals, needs } = work;
                 let (borders, ranges) = engine::cut(keys, &offsets, gpu.largest_segment());
-                let batch = Batch { index, keys: &mut *keys, offsets: &borders, ranges: &ranges, totals };
+                let batch =
+                    Batch { index, first, keys: &mut *keys, offsets: &borders, ranges: &ranges, totals };
                 match job.run(&**gpu, batch, needs) {
                     Ok(measured) => {
                         let adapter = gpu.adapter().map(str::to_owned);
@@ -484,9 +495,9 @@ fn on_cpu<J: Job>(
     job: &J,
     note: Option<String>,
 ) -> Result<(J::Done, Made)> {
-    let Work { index, keys, offsets, totals, needs, .. } = work;
+    let Work { index, first, keys, offsets, totals, needs } = work;
     let ranges: Vec<usize> = (0..offsets.len()).collect();
-    let batch = Batch { index, keys, offsets: &offsets, ranges: &ranges, totals };
+    let batch = Batch { index, first, keys, offsets: &offsets, ranges: &ranges, totals };
     let measured = job.run(cpu, batch, needs)?;
     Ok((measured, Made { backend: Cpu.name(), adapter: None, note, largest: usize::MAX }))
 }

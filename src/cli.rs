@@ -216,9 +216,23 @@ pub struct AnalyzeArgs {
     /// Say on stderr what is computed where, and why
     #[arg(long, help_heading = "Execution")]
     pub explain: bool,
-    /// Say on stderr how long each stage took
+    /// What the command tells of itself.
+    #[command(flatten)]
+    pub record: RecordArgs,
+}
+
+/// What a computing command tells of itself.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Say on stderr how long each stage took, and how evenly threads were loaded
     #[arg(long, help_heading = "Execution")]
     pub timing: bool,
+    /// Write here what ran where and for how long: a row per task, and per thread's share of it
+    #[arg(long, value_name = "FILE", help_heading = "Execution")]
+    pub records: Option<PathBuf>,
+    /// Write the same here as a trace, to be opened in ui.perfetto.dev
+    #[arg(long, value_name = "FILE", help_heading = "Execution")]
+    pub trace: Option<PathBuf>,
 }
 
 /// What to measure, and where.
@@ -321,9 +335,9 @@ pub struct SweepArgs {
     /// Threads, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
     pub threads: Option<NonZeroUsize>,
-    /// Say on stderr how long each stage took
-    #[arg(long, help_heading = "Execution")]
-    pub timing: bool,
+    /// What the command tells of itself.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// One side of a choice.
@@ -412,9 +426,9 @@ pub struct PowerArgs {
     /// Threads, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
     pub threads: Option<NonZeroUsize>,
-    /// Say on stderr how long each stage took
-    #[arg(long, help_heading = "Execution")]
-    pub timing: bool,
+    /// What the command tells of itself.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// `--index`.
@@ -463,6 +477,9 @@ pub struct CompareArgs {
     /// Threads of the CPU, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
     pub threads: Option<NonZeroUsize>,
+    /// What the command tells of itself.
+    #[command(flatten)]
+    pub record: RecordArgs,
 
     /// Write the figures here too: a row per device and stage
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

@@ -13,7 +13,7 @@ use crate::moments::Ask;
 use crate::numbers::key::Key;
 use crate::options::{Device, Options, Trial};
 use crate::plan::Plan;
-use crate::record::{Recorder, Stage};
+use crate::record::{Recorder, Stage, Volume};
 use crate::results::median_asks;
 
 pub mod report;
@@ -92,7 +92,7 @@ pub fn compare(options: &Options, trial: &Trial, context: &Context<'_>) -> Resul
     // A device that cannot be had is an error before hours of reading.
     let contestants: Vec<Contestant> = devices.iter().map(named).collect::<Result<_>>()?;
 
-    let ingest = Ingest::open(options, context.interrupted)?;
+    let ingest = Ingest::open(options, context)?;
     let (counted, mut column) = ingest.gather(usize::MAX, options, context)?;
     let keys = std::mem::take(&mut column.keys);
     let median = median_asks();
@@ -180,6 +180,12 @@ impl Contestant {
         self.timed.adapter().is_some()
     }
 
+    /// What a run is recorded as.
+    fn name(&self, run: u32) -> String {
+        let warming = if run == 0 { " to warm up" } else { "" };
+        format!("{}, run {run}{warming},", self.device)
+    }
+
     /// Does the work and hands the moments of each run to `check`.
     fn race(
         &self,
@@ -190,7 +196,7 @@ impl Contestant {
         let mut samples: Vec<Sample> = Vec::new();
         let mut walls: Vec<Duration> = Vec::new();
         for run in 0..=runs {
-            let (measured, sample) = work.once(&self.plain)?;
+            let (measured, sample) = work.once(&self.plain, &self.name(run))?;
             check(measured);
             if run > 0 {
                 walls.push(sample.wall);
@@ -200,7 +206,8 @@ impl Contestant {
         if self.has_own_clock() {
             samples.clear();
             for run in 0..=runs {
-                let (measured, sample) = work.once(&self.timed)?;
+                let (measured, sample) =
+                    work.once(&self.timed, &format!("{}, each kernel waited for,", self.name(run)))?;
                 check(measured);
                 if run > 0 {
                     samples.push(sample);
@@ -214,7 +221,7 @@ impl Contestant {
 
 impl Work<'_> {
     /// One run: the moments of all groups, and what it took.
-    fn once(&self, compute: &Compute) -> Result<(Vec<Measured>, Sample)> {
+    fn once(&self, compute: &Compute, name: &str) -> Result<(Vec<Measured>, Sample)> {
         let recorder = Recorder::default();
         let mut keys = self.keys.to_vec();
         let column = self.column;
@@ -229,14 +236,16 @@ impl Work<'_> {
             let (measured, _) = compute.measure(work, self.asks, &recorder, true)?;
             let finish = || {
                 let moments = measured.iter().filter_map(|measured| measured.moments.as_ref());
-                moments.map(|moments| metrics::values(self.metrics, moments).len()).sum::<usize>()
+                Ok(moments.map(|moments| metrics::values(self.metrics, moments).len()).sum::<usize>())
             };
-            let values = recorder.time(Stage::Finish, format!("batch {index}"), holders, 0, finish);
+            let task = format!("batch {index}");
+            let values = recorder.time(Stage::Finish, task, Volume::rows(holders), finish)?;
             tracing::debug!(values, "finished");
             all.extend(measured);
             self.context.progress.add(holders);
         }
         let wall = started.elapsed();
+        self.context.recorder.append(&recorder, name);
         Ok((all, Sample::new(wall, &recorder, compute)))
     }
 }

@@ -16,7 +16,7 @@ use crate::moments::{
 use crate::numbers::key::{self, Key};
 use crate::numbers::tie;
 use crate::numbers::wide::{U320, U384};
-use crate::record::{Recorder, Stage};
+use crate::record::{Recorder, Stage, Task, Volume};
 
 mod ranges;
 mod tails;
@@ -31,6 +31,8 @@ pub use tails::{Floor, Kept, Tails, measure_tails};
 pub struct Batch<'a> {
     /// A number to record the work under.
     pub index: usize,
+    /// The first group's number among all.
+    pub first: usize,
     /// All keys, in any order within a segment.
     pub keys: &'a mut [Key],
     /// Where each segment starts, and the end.
@@ -39,6 +41,14 @@ pub struct Batch<'a> {
     pub ranges: &'a [usize],
     /// Of each group.
     pub totals: &'a [Total],
+}
+
+impl Batch<'_> {
+    /// What it is recorded as where a backend works on it.
+    fn task<B: Backend>(&self, backend: &B) -> Task {
+        let groups = Some(self.first..self.first + self.totals.len());
+        Task { groups, ..Task::from(format!("batch {}", self.index)) }.by(backend.name(), backend.adapter())
+    }
 }
 
 /// A group's moments, and whether a comparison of exact amounts is still open.
@@ -73,7 +83,7 @@ pub fn measure<B: Backend>(
     recorder: &Recorder,
 ) -> Result<Vec<Measured>> {
     let Batch { ranges, totals, .. } = batch;
-    let task = format!("batch {}", batch.index);
+    let task = batch.task(backend);
     let (sorted, sums) = sort(backend, batch, needs, &task, recorder)?;
     let whole = |(g, &total): (usize, &Total)| {
         let ranges = ranges[g]..ranges[g + 1];
@@ -88,13 +98,15 @@ fn sort<'k, B: Backend>(
     backend: &'k B,
     batch: Batch<'k>,
     needs: Needs,
-    task: &str,
+    task: &Task,
     recorder: &Recorder,
 ) -> Result<(B::Sorted<'k>, Vec<Sums>)> {
     let Batch { keys, offsets, .. } = batch;
     let (n, bytes) = (keys.len() as u64, size_of_val(keys) as u64);
-    let sorted = recorder.time(Stage::Sort, task, n, bytes, || backend.sort(keys, offsets, needs))?;
-    let sums = recorder.time(Stage::Reduce, task, n, bytes, || backend.reduce(&sorted, needs))?;
+    let volume = Volume::new(n, bytes, bytes);
+    let sorted = recorder.time(Stage::Sort, task, volume, || backend.sort(keys, offsets, needs))?;
+    let volume = Volume::new(n, bytes, 0);
+    let sums = recorder.time(Stage::Reduce, task, volume, || backend.reduce(&sorted, needs))?;
     Ok((sorted, sums))
 }
 
@@ -104,7 +116,7 @@ fn ask<B: Backend>(
     sorted: &B::Sorted<'_>,
     groups: &[Group<'_>],
     asks: &[&Ask],
-    task: &str,
+    task: &Task,
     recorder: &Recorder,
 ) -> Result<Vec<Measured>> {
     // Shares of groups, so that threads ask and answer side by side.
@@ -133,8 +145,8 @@ fn ask<B: Backend>(
         })
         .collect();
     let asked: Vec<Search> = searches.iter().flat_map(|searches| &searches.asked).copied().collect();
-    let found =
-        recorder.time(Stage::Search, task, asked.len() as u64, 0, || backend.search(sorted, &asked))?;
+    let volume = Volume::rows(asked.len() as u64);
+    let found = recorder.time(Stage::Search, task, volume, || backend.search(sorted, &asked))?;
 
     let found = pieces(&found, searches.iter().map(|searches| searches.asked.len()));
     let counted: Vec<Counted> = (&shares, &searches, found)
@@ -171,8 +183,8 @@ fn ask<B: Backend>(
         })
         .collect();
     let asked: Vec<Prefix> = counted.iter().flat_map(|counted| &counted.asked).copied().collect();
-    let below =
-        recorder.time(Stage::Prefix, task, asked.len() as u64, 0, || backend.prefix(sorted, &asked))?;
+    let volume = Volume::rows(asked.len() as u64);
+    let below = recorder.time(Stage::Prefix, task, volume, || backend.prefix(sorted, &asked))?;
 
     let below = pieces(&below, counted.iter().map(|counted| counted.asked.len()));
     let measured: Vec<Vec<Measured>> =

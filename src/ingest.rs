@@ -23,7 +23,7 @@ use crate::memory::Bounds;
 use crate::options::{Options, Owners, Snapshot};
 use crate::population::Population;
 use crate::progress::Progress;
-use crate::record::{Recorder, Stage};
+use crate::record::{self, Recorder, Stage, Volume};
 use crate::results;
 use crate::spill::Spill;
 
@@ -78,25 +78,26 @@ pub struct Counted {
 
 impl Ingest {
     /// Opens the files behind the paths and finds out what their columns are. No page is read.
-    pub fn open(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
-        Self::open_for(Population::load(options)?, options, interrupted)
+    pub fn open(options: &Options, context: &Context<'_>) -> Result<Self> {
+        Self::open_for(Population::load(options)?, options, context)
     }
 
     /// The same for a population that is known already.
-    pub fn open_for(
-        population: Population,
-        options: &Options,
-        interrupted: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Self> {
-        let (sources, notes) = discover(&options.paths, options.temp_dir.as_deref(), interrupted)?;
+    pub fn open_for(population: Population, options: &Options, context: &Context<'_>) -> Result<Self> {
+        let (sources, notes) = discover(&options.paths, options.temp_dir.as_deref(), context.interrupted)?;
         let population = Arc::new(population);
-        Ok(Self { notes, ..Self::of(sources, population, options)? })
+        Ok(Self { notes, ..Self::of(sources, population, options, context)? })
     }
 
     /// The same for files that are found already.
-    pub fn of(sources: Vec<Source>, population: Arc<Population>, options: &Options) -> Result<Self> {
+    pub fn of(
+        sources: Vec<Source>,
+        population: Arc<Population>,
+        options: &Options,
+        context: &Context<'_>,
+    ) -> Result<Self> {
         let opened: Vec<Result<(InputFile, Roles)>> =
-            sources.into_par_iter().map(|source| open(source, options)).collect();
+            sources.into_par_iter().map(|source| open(source, options, context)).collect();
         let (files, roles): (Vec<_>, Vec<_>) =
             opened.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let schema = GroupSchema::unite(&files, &roles);
@@ -134,7 +135,7 @@ impl Ingest {
         let reading = self.reading(&registry, options.owners, options, context);
         let reading = Reading { decimals, sampler: Some(&sampler), prices: true, ..reading };
         let (chunks, of_task) = self.read(&tasks, &reading, &workers, &mut slots, context)?;
-        let (groups, mut column) = context.recorder.time(Stage::Group, "all", rows, 0, || {
+        let (groups, mut column) = context.recorder.time(Stage::Group, "all", Volume::rows(rows), || {
             let groups = groups::unite(&registry, &mut workers, of_task, &self.schema, options)?;
             let column = scatter(chunks, &groups, with_rests, workers, &self.files)?;
             Ok::<_, Error>((groups, column))
@@ -410,12 +411,19 @@ fn recorded<T>(
     let roots = chunk::projection(reading, task.file);
     let rows = task.rows as u64;
     let bytes = task.row_group.map_or(0, |row_group| file.column_bytes(row_group, &roots));
-    let read = context.recorder.time(stage, &file.source.name, rows, bytes, read);
+    let (name, volume) = (&file.source.name, Volume::new(rows, bytes, 0));
+    let read = context.recorder.time(stage, record::Task::of_file(name, task.row_group), volume, read);
     context.progress.add(rows);
     read
 }
 
-fn open(source: Source, options: &Options) -> Result<(InputFile, Roles)> {
+/// Opens a file and takes note of it.
+fn open(source: Source, options: &Options, context: &Context<'_>) -> Result<(InputFile, Roles)> {
+    let task = record::Task::of_file(&source.name, None);
+    context.recorder.time(Stage::Open, task, Volume::default(), || open_one(source, options))
+}
+
+fn open_one(source: Source, options: &Options) -> Result<(InputFile, Roles)> {
     let file = InputFile::open(source)?;
     if file.is_result() && options.amount.is_none() {
         return Err(Error::Schema {

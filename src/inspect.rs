@@ -192,7 +192,7 @@ fn rehearse(
     context: &Context<'_>,
 ) -> Result<Verdict> {
     let prefix = if sources.len() == 1 { format!("{}: ", sources[0].shown) } else { Default::default() };
-    let rehearsal = Ingest::of(sources, population.clone(), options).and_then(|ingest| {
+    let rehearsal = Ingest::of(sources, population.clone(), options, context).and_then(|ingest| {
         refuse_clashes(&ingest.schema.fields, &catalog(&Extras::default()))?;
         let groups = ingest.gather(usize::MAX, options, context)?.0.groups.keys.len() as u64;
         let names: Vec<String> = ingest.schema.fields.iter().map(|f| f.name().clone()).collect();

@@ -53,5 +53,6 @@ pub mod games;
 pub mod generate;
 pub mod numbers;
 pub mod record;
+pub mod records;
 
 pub use error::{Error, Result};

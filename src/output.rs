@@ -99,6 +99,18 @@ impl Output {
         }
     }
 
+    /// Writes text and gives the file its name; the path written, if any.
+    pub fn write_text(self, text: &str) -> Result<Option<PathBuf>> {
+        match self.target {
+            Target::Stdout => print(text).map(|()| None),
+            Target::Stream(mut stream, path) => write_text(&mut stream, text).map(|()| Some(path)),
+            Target::File(mut file) => {
+                write_text(file.temporary.as_file_mut(), text)?;
+                file.finish().map(Some)
+            }
+        }
+    }
+
     /// Whether two outputs would go to the same place.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.target, &other.target) {

@@ -61,7 +61,7 @@ const MOST: u64 = 1 << 40;
 /// Plays the games of all groups.
 pub fn power(play: &Play, context: &Context<'_>) -> Result<Powers> {
     let options = &play.options;
-    let ingest = Ingest::open(options, context.interrupted)?;
+    let ingest = Ingest::open(options, context)?;
     if let Some(clash) = ingest
         .schema
         .fields

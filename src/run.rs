@@ -28,6 +28,10 @@ use crate::results::Results;
 use crate::sweep::{self, sweep};
 use crate::{config, devices, glossary};
 
+mod recording;
+
+use recording::Recording;
+
 /// Set when the user wants to stop.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -83,23 +87,23 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     if table.as_ref().is_some_and(|table| table.is_same(&output)) {
         return Err(Error::Usage("--cohort-table: name another file than -o".into()));
     }
-    let recorder = Recorder::default();
-    let progress = Progress::new(manners.progress);
+    let others: Vec<&Output> = std::iter::once(&output).chain(&table).collect();
+    let recording = Recording::open(&args.record, args.overwrite, &others)?;
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
     let wanted = args.threads.or(std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let threads = wanted.min(Memory::of(options.memory_limit).threads());
     let analysis = in_pool(Some(threads), || analyze(&options, &context));
     progress.finish();
+    let recorded = recording.finish(manners, tell);
     let analysis = analysis??;
+    recorded?;
     if !manners.quiet {
         analysis.device.iter().for_each(|device| tell(Message::Note(device)));
         analysis.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }
     if args.explain {
         tell(Message::Note(&explain(&analysis)));
-    }
-    if args.timing {
-        tell(Message::Note(&recorder.to_string()));
     }
     if interrupted() {
         return Err(Error::Interrupted);
@@ -137,17 +141,18 @@ fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> 
     if summary.as_ref().is_some_and(|summary| summary.is_same(&output)) {
         return Err(Error::Usage("--summary: name another file than -o".into()));
     }
-    let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+    let others: Vec<&Output> = std::iter::once(&output).chain(&summary).collect();
+    let recording = Recording::open(&args.record, args.overwrite, &others)?;
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
     let swept = in_pool(args.threads.map(usize::from), || sweep(&grid, &context));
     progress.finish();
+    let recorded = recording.finish(manners, tell);
     let swept = swept??;
+    recorded?;
     if !manners.quiet {
         swept.device.iter().for_each(|device| tell(Message::Note(device)));
         swept.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
-    }
-    if args.timing {
-        tell(Message::Note(&recorder.to_string()));
     }
     if interrupted() {
         return Err(Error::Interrupted);
@@ -176,17 +181,18 @@ fn run_power(manners: &Manners, args: &PowerArgs, tell: Tell<'_>) -> Result<()> 
     if games.as_ref().is_some_and(|games| games.is_same(&output)) {
         return Err(Error::Usage("--games: name another file than -o".into()));
     }
-    let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+    let others: Vec<&Output> = std::iter::once(&output).chain(&games).collect();
+    let recording = Recording::open(&args.record, args.overwrite, &others)?;
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
     let powers = in_pool(args.threads.map(usize::from), || power(&play, &context));
     progress.finish();
+    let recorded = recording.finish(manners, tell);
     let powers = powers??;
+    recorded?;
     if !manners.quiet {
         powers.device.iter().for_each(|device| tell(Message::Note(device)));
         powers.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
-    }
-    if args.timing {
-        tell(Message::Note(&recorder.to_string()));
     }
     if interrupted() {
         return Err(Error::Interrupted);
@@ -221,11 +227,15 @@ fn run_compare(manners: &Manners, args: &CompareArgs, tell: Tell<'_>) -> Result<
     if figures.as_ref().is_some_and(|output| !output.is_exact()) {
         return Err(Error::Usage("figures are written as parquet, csv, json or ndjson".into()));
     }
-    let (recorder, progress) = (Recorder::default(), Progress::new(manners.progress));
+    let others: Vec<&Output> = figures.iter().collect();
+    let recording = Recording::open(&args.record, args.overwrite, &others)?;
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
     let comparison = in_pool(args.threads.map(usize::from), || compare(&options, &trial, &context));
     progress.finish();
+    let recorded = recording.finish(manners, tell);
     let comparison = comparison??;
+    recorded?;
     if !manners.quiet {
         comparison.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }

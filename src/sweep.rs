@@ -71,7 +71,7 @@ pub fn sweep(grid: &Grid, context: &Context<'_>) -> Result<Sweep> {
     let widest = grid.widest()?;
     let sources = Sources::read(&widest)?;
     let population = Population::of(&sources, &widest)?;
-    let mut ingest = Ingest::open_for(population, &widest, context.interrupted)?;
+    let mut ingest = Ingest::open_for(population, &widest, context)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;
     let taken =
         |name: &str| SETTINGS.contains(&name) || (grid.summarizes && summary::COLUMNS.contains(&name));

@@ -83,7 +83,7 @@ fn ties_in_every_batch_are_read_once_more() {
     assert!(ran.stderr.contains("ties      30000 groups"), "{}", ran.stderr);
     let batches = ran.stderr.lines().find(|line| line.starts_with("keys")).unwrap();
     assert!(!batches.contains(" 1 batches"), "{batches}");
-    let read = ran.stderr.lines().rfind(|line| line.starts_with("ties")).unwrap();
+    let read = ran.stderr.lines().find(|line| line.starts_with("ties")).unwrap();
     let rows: u64 = read.split_whitespace().nth(2).unwrap().parse().unwrap();
     assert_eq!(rows, 2 * groups as u64, "{read}");
 }

@@ -52,7 +52,8 @@ fn run(groups: &[Group], cut: bool, needs: Needs, asks: &[&Ask], shuffle: u64) -
         ranges.push(offsets.len() - 1);
     }
     let totals: Vec<Total> = groups.iter().map(Group::total).collect();
-    let batch = Batch { index: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
+    let batch =
+        Batch { index: 0, first: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
     measure(&Cpu, batch, needs, asks, &Recorder::default()).unwrap()
 }
 

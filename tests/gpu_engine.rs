@@ -43,7 +43,8 @@ pub(crate) fn measure<B: concentra::backend::Backend>(
         Some(*sum)
     }));
     let (offsets, ranges) = engine::cut(&mut keys, &offsets, cut);
-    let batch = Batch { index: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
+    let batch =
+        Batch { index: 0, first: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
     engine::measure(backend, batch, Needs::ALL, &asks, &Recorder::default())
 }
 

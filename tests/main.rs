@@ -37,6 +37,7 @@ mod population;
 mod power;
 mod profits;
 mod random;
+mod records;
 mod reference;
 #[cfg(feature = "gpu")]
 mod shaders;

@@ -221,7 +221,8 @@ fn measure<B: Backend>(backend: &B, groups: &[Vec<Key>], floors: &[Floor], large
         Some(*sum)
     }));
     let (offsets, ranges) = engine::cut(&mut keys, &offsets, largest);
-    let batch = Batch { index: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
+    let batch =
+        Batch { index: 0, first: 0, keys: &mut keys, offsets: &offsets, ranges: &ranges, totals: &totals };
     let tails = Tails {
         settings: floors.len(),
         floor: &|group, setting| match floors[setting] {
@@ -247,8 +248,14 @@ fn expected(groups: &[Vec<Key>], kept: &[Kept], settings: usize) -> Vec<Kept> {
             let mut keys = keys.split_off(kept.cut as usize);
             let total = Total { amount: key::sum(&keys), exact: true };
             let offsets = [0, keys.len()];
-            let batch =
-                Batch { index: 0, keys: &mut keys, offsets: &offsets, ranges: &[0, 1], totals: &[total] };
+            let batch = Batch {
+                index: 0,
+                first: 0,
+                keys: &mut keys,
+                offsets: &offsets,
+                ranges: &[0, 1],
+                totals: &[total],
+            };
             let measured = engine::measure(&Cpu, batch, Needs::ALL, &asks, &Recorder::default()).unwrap();
             Kept { cut: kept.cut, total, measured: measured.into_iter().next().unwrap() }
         })

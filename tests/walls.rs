@@ -54,7 +54,7 @@ const ORDER: &[&[&str]] = &[
     &["results"],
     &["ingest"],
     &["plan", "profits", "cohorts", "inspect", "devices"],
-    &["output", "glossary"],
+    &["output", "glossary", "records"],
     &["analyze", "compare", "power"],
     &["sweep"],
     &["run"],

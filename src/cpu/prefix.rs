@@ -8,6 +8,7 @@ use crate::moments::Below;
 use crate::numbers::key::{Key, exponent, mantissa};
 use crate::numbers::log2;
 use crate::numbers::wide::U320;
+use crate::record::Shared;
 
 /// A running `Σv` over ascending keys: narrow while the exponent lasts.
 #[derive(Default)]
@@ -34,6 +35,9 @@ impl Walk {
         self.done + (U320::from(self.run) << self.exponent as usize)
     }
 }
+
+/// Segments that a thread asks at a time.
+const SHARE: usize = 16;
 
 /// Answers every query. Each tile that holds an asked rank is walked once, for all of its ranks.
 pub(crate) fn prefix(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {
@@ -63,41 +67,49 @@ fn answer(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {
             (queries, answers)
         })
         .collect();
-    of_segments.into_par_iter().for_each(|(queries, answers)| {
-        let segment = queries[0].segment;
-        let tiles = sorted.tiles.segment(segment);
-        let end = sorted.offsets[segment + 1];
-        let end_of = |query: &Prefix| sorted.offsets[segment] + query.rank as usize;
-        if tiles.is_empty() {
-            return;
-        }
-        let mut asked = queries.iter().zip(answers).peekable();
-        while let Some((query, _)) = asked.peek() {
-            // The tile in which its rank ends; the last one for the rank of all keys.
-            let ranges = &sorted.tiles.keys[tiles.clone()];
-            let at = ranges.partition_point(|range| range.end <= end_of(query)).min(ranges.len() - 1);
-            let (range, mark) = (ranges[at].clone(), sorted.marks()[tiles.start + at]);
-            let mut walk = Walk::default();
-            let mut walked = range.start;
-            let is_last = at + 1 == ranges.len();
-            while let Some((query, answer)) = asked.next_if(|(q, _)| is_last || end_of(q) < range.end) {
-                let to = end_of(query);
-                sorted.keys[walked..to].iter().for_each(|&key| walk.push(key));
-                walked = to;
-                *answer = Below {
-                    rank: query.rank,
-                    amount: mark.amount_below + walk.amount(),
-                    logs: if query.logs {
-                        mark.logs_below + logs(&sorted.keys[range.clone()], to - range.start, mark.logs)
-                    } else {
-                        0
-                    },
-                    next: if to < end { sorted.keys[to] } else { 0 },
-                };
-            }
-        }
+    let shared = Shared::here();
+    of_segments.into_par_iter().chunks(SHARE).for_each(|share| {
+        let asked = share.iter().map(|(queries, _)| queries.len()).sum();
+        let answer = |(queries, answers)| answer_segment(sorted, queries, answers);
+        shared.time(asked, || share.into_iter().for_each(answer));
     });
     below
+}
+
+/// The queries of one segment.
+fn answer_segment(sorted: &Sorted<'_>, queries: &[Prefix], answers: &mut [Below]) {
+    let segment = queries[0].segment;
+    let tiles = sorted.tiles.segment(segment);
+    let end = sorted.offsets[segment + 1];
+    let end_of = |query: &Prefix| sorted.offsets[segment] + query.rank as usize;
+    if tiles.is_empty() {
+        return;
+    }
+    let mut asked = queries.iter().zip(answers).peekable();
+    while let Some((query, _)) = asked.peek() {
+        // The tile in which its rank ends; the last one for the rank of all keys.
+        let ranges = &sorted.tiles.keys[tiles.clone()];
+        let at = ranges.partition_point(|range| range.end <= end_of(query)).min(ranges.len() - 1);
+        let (range, mark) = (ranges[at].clone(), sorted.marks()[tiles.start + at]);
+        let mut walk = Walk::default();
+        let mut walked = range.start;
+        let is_last = at + 1 == ranges.len();
+        while let Some((query, answer)) = asked.next_if(|(q, _)| is_last || end_of(q) < range.end) {
+            let to = end_of(query);
+            sorted.keys[walked..to].iter().for_each(|&key| walk.push(key));
+            walked = to;
+            *answer = Below {
+                rank: query.rank,
+                amount: mark.amount_below + walk.amount(),
+                logs: if query.logs {
+                    mark.logs_below + logs(&sorted.keys[range.clone()], to - range.start, mark.logs)
+                } else {
+                    0
+                },
+                next: if to < end { sorted.keys[to] } else { 0 },
+            };
+        }
+    }
 }
 
 /// `ΣL` of the first keys of a tile, from the end that is nearer.

@@ -8,6 +8,10 @@ use crate::moments::{Needs, Sums};
 use crate::numbers::key::{Key, exponent, mantissa};
 use crate::numbers::wide::{U192, U320, U384, U576};
 use crate::numbers::{log2, sqrt};
+use crate::record::Shared;
+
+/// Tiles that a thread sums at a time.
+const SHARE: usize = 64;
 
 /// The sums of each segment: tiles in parallel, then each segment's tiles appended in order.
 pub fn reduce(keys: &[Key], tiles: &Tiles, needs: Needs) -> Vec<Sums> {
@@ -16,7 +20,12 @@ pub fn reduce(keys: &[Key], tiles: &Tiles, needs: Needs) -> Vec<Sums> {
 
 /// The sums of each tile.
 pub(super) fn reduce_tiles(keys: &[Key], tiles: &Tiles, needs: Needs) -> Vec<Sums> {
-    tiles.keys.par_iter().map(|range| reduce_tile(&keys[range.clone()], needs)).collect()
+    let shared = Shared::here();
+    let shares = tiles.keys.par_chunks(SHARE).flat_map_iter(|share| {
+        let sums = share.iter().map(|range| reduce_tile(&keys[range.clone()], needs));
+        shared.time(share.len(), || sums.collect::<Vec<Sums>>())
+    });
+    shares.collect()
 }
 
 /// The sums of each segment from those of its tiles.

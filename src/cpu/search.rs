@@ -6,19 +6,25 @@ use super::Sorted;
 use crate::backend::{Bound, Search};
 use crate::numbers::key::{Key, exponent, mantissa};
 use crate::numbers::wide::U320;
+use crate::record::Shared;
+
+/// Queries that a thread answers at a time.
+const SHARE: usize = 32;
 
 /// Answers every query.
 pub(crate) fn search(sorted: &Sorted<'_>, queries: &[Search]) -> Vec<u64> {
-    queries
-        .par_iter()
-        .map(|query| {
-            let keys = &sorted.keys[sorted.offsets[query.segment]..sorted.offsets[query.segment + 1]];
-            match query.bound {
-                Bound::KeyAtMost(key) => keys.partition_point(|&k| k <= key) as u64,
-                Bound::SumBelow(bound) => sum_below(sorted, query.segment, &bound),
-            }
-        })
-        .collect()
+    let shared = Shared::here();
+    let rank = |query: &Search| {
+        let keys = &sorted.keys[sorted.offsets[query.segment]..sorted.offsets[query.segment + 1]];
+        match query.bound {
+            Bound::KeyAtMost(key) => keys.partition_point(|&k| k <= key) as u64,
+            Bound::SumBelow(bound) => sum_below(sorted, query.segment, &bound),
+        }
+    };
+    let shares = queries
+        .par_chunks(SHARE)
+        .flat_map_iter(|share| shared.time(share.len(), || share.iter().map(rank).collect::<Vec<u64>>()));
+    shares.collect()
 }
 
 /// The largest rank whose prefix sum is below `bound`; 0 where even the first key reaches it.

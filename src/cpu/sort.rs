@@ -9,6 +9,7 @@ use std::slice::IterMut;
 use rayon::prelude::*;
 
 use crate::numbers::key::Key;
+use crate::record::Shared;
 
 /// Segments of more keys are sorted by several threads, with a copy in scratch memory.
 pub const SPLIT: usize = 1 << 16;
@@ -32,46 +33,55 @@ pub fn sort(keys: &mut [Key], offsets: &[usize], scratch: &mut Vec<Key>) {
         // Not resized, for that would copy what is in it.
         *scratch = vec![0; largest];
     }
+    let shared = &Shared::here();
     let mut rest = keys;
     let mut start = 0;
     for s in 0..offsets.len().saturating_sub(1) {
         if offsets[s + 1] - offsets[s] > SPLIT {
             let (small, tail) = rest.split_at_mut(offsets[s] - offsets[start]);
             let (large, tail) = tail.split_at_mut(offsets[s + 1] - offsets[s]);
-            sort_small(small, &offsets[start..=s]);
+            sort_small(small, &offsets[start..=s], shared);
             let n = large.len();
-            deal(large, &mut scratch[..n]);
+            deal(large, &mut scratch[..n], shared);
             rest = tail;
             start = s + 1;
         }
     }
-    sort_small(rest, &offsets[start..]);
+    sort_small(rest, &offsets[start..], shared);
 }
 
 /// Segments of at most [`SPLIT`] keys.
-fn sort_small(keys: &mut [Key], offsets: &[usize]) {
+fn sort_small(keys: &mut [Key], offsets: &[usize], shared: &Shared) {
     let segments = offsets.len().saturating_sub(1);
     if segments <= 1 || keys.len() <= SPLIT {
-        let mut copy = Vec::new();
-        let mut rest = keys;
-        for segment in offsets.windows(2) {
-            let (head, tail) = rest.split_at_mut(segment[1] - segment[0]);
-            if head.len() <= SMALL {
-                head.sort_unstable();
-            } else {
-                copy.resize(copy.len().max(head.len()), 0);
-                let copy = &mut copy[..head.len()];
-                copy.copy_from_slice(head);
-                sort_copied(head, copy);
-            }
-            rest = tail;
-        }
+        shared.time(keys.len(), || sort_each(keys, offsets));
     } else {
         // Near the middle by keys, with at least one segment on either side.
         let middle = offsets[0] + keys.len() / 2;
         let border = offsets.partition_point(|&o| o < middle).clamp(1, segments - 1);
         let (low, high) = keys.split_at_mut(offsets[border] - offsets[0]);
-        rayon::join(|| sort_small(low, &offsets[..=border]), || sort_small(high, &offsets[border..]));
+        rayon::join(
+            || sort_small(low, &offsets[..=border], shared),
+            || sort_small(high, &offsets[border..], shared),
+        );
+    }
+}
+
+/// Small segments one after the other.
+fn sort_each(keys: &mut [Key], offsets: &[usize]) {
+    let mut copy = Vec::new();
+    let mut rest = keys;
+    for segment in offsets.windows(2) {
+        let (head, tail) = rest.split_at_mut(segment[1] - segment[0]);
+        if head.len() <= SMALL {
+            head.sort_unstable();
+        } else {
+            copy.resize(copy.len().max(head.len()), 0);
+            let copy = &mut copy[..head.len()];
+            copy.copy_from_slice(head);
+            sort_copied(head, copy);
+        }
+        rest = tail;
     }
 }
 
@@ -100,14 +110,15 @@ impl Span {
 }
 
 /// Sorts a large segment; `copy` is as long.
-fn deal(keys: &mut [Key], copy: &mut [Key]) {
+fn deal(keys: &mut [Key], copy: &mut [Key], shared: &Shared) {
     // Files are often sorted, and others show soon that they are not.
     if keys.is_sorted() {
         return;
     }
     let threads = rayon::current_num_threads();
     let block = keys.len().div_ceil(4 * threads).max(SPLIT / 4);
-    let span = keys.par_chunks(block).map(Span::of).reduce(|| Span::NONE, Span::join);
+    let span = |keys: &[Key]| shared.time(keys.len(), || Span::of(keys));
+    let span = keys.par_chunks(block).map(span).reduce(|| Span::NONE, Span::join);
     let (least, high) = (span.least, span.bits());
     let bits = (keys.len().ilog2() - 4).min(FINE_BITS).min(high);
     let shift = high - bits;
@@ -116,7 +127,7 @@ fn deal(keys: &mut [Key], copy: &mut [Key]) {
         .par_chunks(block)
         .map(|keys| {
             let mut counts = vec![0; 1 << bits];
-            keys.iter().for_each(|&key| counts[fine(key)] += 1);
+            shared.time(keys.len(), || keys.iter().for_each(|&key| counts[fine(key)] += 1));
             counts
         })
         .collect();
@@ -158,11 +169,13 @@ fn deal(keys: &mut [Key], copy: &mut [Key]) {
     }
     let bucket = |key: Key| bucket_of[fine(key)] as usize;
     keys.par_chunks(block).zip(targets).for_each(|(keys, mut targets)| {
-        for &key in keys {
-            if let Some(slot) = targets[bucket(key)].next() {
-                *slot = key;
+        shared.time(keys.len(), || {
+            for &key in keys {
+                if let Some(slot) = targets[bucket(key)].next() {
+                    *slot = key;
+                }
             }
-        }
+        });
     });
 
     let mut buckets = Vec::with_capacity(sizes.len());
@@ -178,9 +191,10 @@ fn deal(keys: &mut [Key], copy: &mut [Key]) {
         buckets.into_iter().partition(|(keys, _)| keys.len() > 128 * BUCKET);
     for (keys, copy) in large {
         keys.copy_from_slice(copy);
-        deal(keys, copy);
+        deal(keys, copy, shared);
     }
-    small.into_par_iter().for_each(|(keys, copy)| sort_copied(keys, copy));
+    let sort = |(keys, copy): (&mut [Key], &mut [Key])| shared.time(copy.len(), || sort_copied(keys, copy));
+    small.into_par_iter().for_each(sort);
 }
 
 /// Sorts keys that lie in `copy` into `keys`, whatever is there.

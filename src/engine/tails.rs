@@ -53,7 +53,7 @@ pub fn measure_tails<B: Backend>(
     recorder: &Recorder,
 ) -> Result<Vec<Kept>> {
     let Batch { ranges, totals, .. } = batch;
-    let task = format!("batch {}", batch.index);
+    let task = batch.task(backend);
     let (sorted, sums) = sort(backend, batch, needs, &task, recorder)?;
     let ranges_of = |g: usize| &sums[ranges[g]..ranges[g + 1]];
     let holders = |g: usize| ranges_of(g).iter().map(|range| range.n).sum::<u64>();

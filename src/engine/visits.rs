@@ -8,7 +8,7 @@ use crate::backend::{Backend, Prefix, Search};
 use crate::error::Result;
 use crate::moments::{Ask, Below, Needs, Sums, Total, locate_rank};
 use crate::numbers::key::{self, Key};
-use crate::record::{Recorder, Stage};
+use crate::record::{Recorder, Stage, Task, Volume};
 
 /// What is asked of one value range.
 #[derive(Debug, Clone, Default)]
@@ -102,15 +102,17 @@ pub fn visit<B: Backend>(
 ) -> Result<Answers> {
     let (n, bytes) = (keys.len() as u64, size_of_val(keys) as u64);
     let offsets = [0, keys.len()];
-    let sorted = recorder.time(Stage::Sort, task, n, bytes, || backend.sort(keys, &offsets, needs))?;
-    let sums = recorder.time(Stage::Reduce, task, n, bytes, || backend.reduce(&sorted, needs))?[0];
-    let searches = asked.searches.len() as u64;
-    let found =
-        recorder.time(Stage::Search, task, searches, 0, || backend.search(&sorted, &asked.searches))?;
+    let task = Task::from(task).by(backend.name(), backend.adapter());
+    let volume = Volume::new(n, bytes, bytes);
+    let sorted = recorder.time(Stage::Sort, &task, volume, || backend.sort(keys, &offsets, needs))?;
+    let volume = Volume::new(n, bytes, 0);
+    let sums = recorder.time(Stage::Reduce, &task, volume, || backend.reduce(&sorted, needs))?[0];
+    let volume = Volume::rows(asked.searches.len() as u64);
+    let found = recorder.time(Stage::Search, &task, volume, || backend.search(&sorted, &asked.searches))?;
     let mut prefixes = asked.prefixes.clone();
     prefixes.extend(asked.mean.map(|mean| Prefix { segment: 0, rank: found[mean], logs: false }));
-    let asked = prefixes.len() as u64;
-    let below = recorder.time(Stage::Prefix, task, asked, 0, || backend.prefix(&sorted, &prefixes))?;
+    let volume = Volume::rows(prefixes.len() as u64);
+    let below = recorder.time(Stage::Prefix, &task, volume, || backend.prefix(&sorted, &prefixes))?;
     Ok(Answers { sums, found, below })
 }
 

@@ -13,6 +13,7 @@ use crate::moments::Total;
 use crate::numbers::key::{self, Key};
 use crate::numbers::unit::key_of_double;
 use crate::numbers::wide::U320;
+use crate::record::Shared;
 
 /// Keys that a thread sums at a time.
 const SUMMED: usize = 1 << 16;
@@ -45,16 +46,23 @@ pub fn scatter(
         rests: with_rests.then(|| bytemuck::zeroed_vec(holders)),
         next: offsets[..groups.keys.len()].iter().map(|&start| AtomicUsize::new(start)).collect(),
     };
+    let shared = Shared::here();
     let done: Vec<Result<()>> = chunks
         .into_par_iter()
-        .map(|chunk| workers.with(chunk.origin.file, |worker| target.fill(&chunk, worker, files)))
+        .map(|chunk| {
+            let rows = chunk.parts.iter().map(|part| part.rows).sum();
+            let fill = || workers.with(chunk.origin.file, |worker| target.fill(&chunk, worker, files));
+            shared.time(rows, fill)
+        })
         .collect();
     // The error told is that of the first chunk.
     done.into_iter().collect::<Result<()>>()?;
     let own = |words: Vec<AtomicU64>| words.into_iter().map(AtomicU64::into_inner).collect();
     let (keys, rests): (Vec<Key>, Option<Vec<u64>>) = (own(target.keys), target.rests.map(own));
     let totals = offsets.par_windows(2).map(|group| {
-        let parts = keys[group[0]..group[1]].par_chunks(SUMMED).map(key::sum);
+        let parts = keys[group[0]..group[1]]
+            .par_chunks(SUMMED)
+            .map(|keys| shared.time(keys.len(), || key::sum(keys)));
         Total { amount: parts.reduce(|| U320::ZERO, |a, b| a + b), exact: true }
     });
     let mut totals: Vec<Total> = totals.collect();

@@ -19,7 +19,7 @@ use crate::groups::worker::Known;
 use crate::groups::{Exact, Groups, amount_of, place_error};
 use crate::memory::Bounds;
 use crate::options::{Options, Owners};
-use crate::record::Stage;
+use crate::record::{Stage, Volume};
 use crate::spill::Spill;
 
 /// Bytes of owners' tables in a partition, where there is room for more: measured on 10^7 rows, a third quicker than
@@ -98,7 +98,8 @@ impl Ingest {
             let merge = |partition| {
                 let bytes = by_owner.bytes(partition);
                 let merge = || by_owner.merge(partition);
-                context.recorder.time(Stage::Merge, format!("owners {partition}"), 0, bytes, merge)
+                let volume = Volume::new(0, bytes, 0);
+                context.recorder.time(Stage::Merge, format!("owners {partition}"), volume, merge)
             };
             let mut merged: Vec<Merged> = lot.into_par_iter().map(merge).collect::<Result<_>>()?;
             merged.iter_mut().for_each(|merged| excessive.append(&mut merged.excessive));

@@ -24,7 +24,7 @@ use crate::numbers::signed::Sum;
 use crate::numbers::unit::{Span, Unit, bits_of_double};
 use crate::numbers::wide::U320;
 use crate::options::{Negatives, Options, Owners};
-use crate::record::Stage;
+use crate::record::{Stage, Volume};
 
 /// Bytes that a row takes here: its owner, what it holds and what it earned.
 const OF_ROW: u64 = 240;
@@ -117,9 +117,10 @@ impl Ingest {
                 context,
             )?);
         }
-        let of_groups = context.recorder.time(Stage::Merge, "rewards", rows.len() as u64, 0, || {
-            self.join(rows, counted, &cuts, options)
-        })?;
+        let volume = Volume::rows(rows.len() as u64);
+        let of_groups = context
+            .recorder
+            .time(Stage::Merge, "rewards", volume, || self.join(rows, counted, &cuts, options))?;
         let unknown: u64 = of_groups.iter().map(|group| group.unknown).sum();
         if unknown > 0 {
             let holders = if unknown == 1 { "1 holder".into() } else { format!("{unknown} holders") };
@@ -146,11 +147,11 @@ impl Ingest {
         let again = |error| match &found.owner {
             Some(_) => {
                 let found = Options { owner: None, ..found.clone() };
-                Self::open(&found, context.interrupted).map_err(|_| error)
+                Self::open(&found, context).map_err(|_| error)
             }
             None => Err(error),
         };
-        let mut other = Self::open(&found, context.interrupted).or_else(again)?;
+        let mut other = Self::open(&found, context).or_else(again)?;
         other.population = Arc::clone(&self.population);
         other.roles.iter_mut().for_each(|roles| roles.reward = Some(roles.amount));
         let counted = other.count(usize::MAX, &found, context)?;

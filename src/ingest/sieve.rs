@@ -19,7 +19,7 @@ use crate::memory::Bounds;
 use crate::numbers::key::{self, Key};
 use crate::numbers::wide::U320;
 use crate::options::Options;
-use crate::record::Stage;
+use crate::record::{Stage, Volume};
 use crate::spill::Spill;
 
 /// What holders are sent through.
@@ -172,7 +172,8 @@ impl<'s> Sieve<'s> {
                         return Err(Error::Interrupted);
                     }
                     let (task, n) = (format!("ranks {at}"), routed.records(at) as u64);
-                    context.recorder.time(Stage::Merge, task, n, n * 44, || keeper.keep(&routed, at))?;
+                    let volume = Volume::new(n, n * 44, 0);
+                    context.recorder.time(Stage::Merge, task, volume, || keeper.keep(&routed, at))?;
                 }
                 keys
             }
