@@ -13,7 +13,7 @@ use crate::engine::visits::measure_ranges;
 use crate::error::{Error, Result};
 use crate::groups::schema::GroupSchema;
 use crate::groups::{Counts, Groups};
-use crate::ingest::{Context, Counted, Ingest, Part, Spilled, have};
+use crate::ingest::{Absent, Context, Counted, Ingest, Lost, Part, Spilled, have};
 use crate::memory::{self, Bounds, Memory};
 use crate::metrics::{self, Extras, Metric, Value};
 use crate::moments::{Ask, Total};
@@ -43,10 +43,28 @@ pub struct Analysis {
     pub ties: usize,
     /// A row per group and cohort, where those were asked for.
     pub cohorts: Option<Results>,
+    /// Files that could not be used, why, and the groups that are absent for it.
+    pub lost: Vec<String>,
 }
 
 /// Analyzes the snapshots behind `options.paths`.
 pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
+    check(options)?;
+    analyze_files(Ingest::open(options, context)?, options, context)
+}
+
+/// Analyzes files that are open; with `--keep-going`, all those that can be.
+pub fn analyze_files(mut ingest: Ingest, options: &Options, context: &Context<'_>) -> Result<Analysis> {
+    loop {
+        match try_files(&ingest, options, context) {
+            Err(error) => ingest = ingest.without(error)?,
+            analysis => return analysis,
+        }
+    }
+}
+
+/// Refuses metrics that are unknown, or that are there without being asked for.
+fn check(options: &Options) -> Result<()> {
     for name in &options.metrics {
         let with = |columns: &[results::profits::Column]| columns.iter().any(|column| column.name == *name);
         let flags = [(results::profits::COLUMNS, "--reward"), (results::cohorts::COLUMNS, "--cohorts")];
@@ -55,8 +73,11 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
             return Err(Error::Usage(problem));
         }
     }
+    metrics::select(metrics::catalog(&options.extras), &options.metrics).map(drop)
+}
+
+fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
-    let ingest = Ingest::open(options, context)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
     let median = results::median_asks();
@@ -65,12 +86,12 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     let read = |(path, column): &(PathBuf, String)| Cohorts::read(path, column);
     let cohorts = options.cohorts.as_ref().map(read).transpose()?;
     let cohorts = cohorts.as_ref();
-    let work = Analyst { ingest: &ingest, metrics: &metrics, asks: &asks, memory, options, context, cohorts };
+    let work = Analyst { ingest, metrics: &metrics, asks: &asks, memory, options, context, cohorts };
     let outcome = match work.in_memory()? {
         Some(outcome) => outcome,
         None => work.spilled()?,
     };
-    let Outcome { results, plan, choice, fallbacks, suspicions, ties, cohorts: table } = outcome;
+    let Outcome { results, plan, choice, fallbacks, suspicions, ties, cohorts: table, absent } = outcome;
     let mut warnings = ingest.warnings(options);
     if let Some(first) = fallbacks.first() {
         let (failed, all) = (fallbacks.len(), plan.batches.len());
@@ -78,7 +99,9 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     }
     warnings.extend(suspicions);
     let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
-    Ok(Analysis { results, warnings, plan, device, ties, cohorts: table })
+    let tell = |(lost, told): (&Lost, &String)| format!("{}: {}: {told}", lost.source.shown, lost.problem);
+    let lost = ingest.lost.iter().zip(&absent.told).map(tell).collect();
+    Ok(Analysis { results, warnings, plan, device, ties, cohorts: table, lost })
 }
 
 /// What every way through an analysis needs.
@@ -103,6 +126,7 @@ struct Outcome {
     suspicions: Vec<String>,
     ties: usize,
     cohorts: Option<Results>,
+    absent: Absent,
 }
 
 impl Analyst<'_> {
@@ -447,6 +471,14 @@ impl<'a> Report<'a> {
             bytes => format!("; {} written", memory::show(bytes)),
         };
         let Analyst { ingest, options, .. } = self.analyst;
+        let absent = ingest.absent(self.counted)?;
+        if absent.groups.contains(&true) {
+            let keep: Vec<bool> = absent.groups.iter().map(|absent| !absent).collect();
+            self.results.retain(&keep)?;
+            self.suspicious.retain(&keep);
+            let absent = self.splits.iter_mut().zip(&keep).filter(|(_, keep)| !**keep);
+            absent.for_each(|(split, _)| split.parts.clear());
+        }
         let mut suspicions = self.suspicious.warnings(&self.counted.groups, &ingest.schema);
         suspicions.append(&mut self.warnings);
         suspicions.extend(nobody_looked_through(options, &self.counted.groups));
@@ -460,7 +492,7 @@ impl<'a> Report<'a> {
             None => None,
         };
         let Self { results, fallbacks, ties, .. } = self;
-        Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties, cohorts })
+        Ok(Outcome { results, plan, choice, fallbacks, suspicions, ties, cohorts, absent })
     }
 }
 
@@ -545,6 +577,12 @@ impl Suspicious {
                 self.huge.push(first + i);
             }
         }
+    }
+
+    /// Forgets groups that are not kept.
+    fn retain(&mut self, keep: &[bool]) {
+        self.dominated.retain(|&group| keep[group]);
+        self.huge.retain(|&group| keep[group]);
     }
 
     /// What to tell of them, and of groups with more than doubles hold.

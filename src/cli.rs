@@ -213,6 +213,9 @@ pub struct AnalyzeArgs {
     /// Where what does not fit into memory waits, the system's temporary folder by default
     #[arg(long, value_name = "DIR", help_heading = "Execution")]
     pub temp_dir: Option<PathBuf>,
+    /// Go on without files that cannot be used, and leave out the groups that need them; exit status 3 then
+    #[arg(long, help_heading = "Execution")]
+    pub keep_going: bool,
     /// Say on stderr what is computed where, and why
     #[arg(long, help_heading = "Execution")]
     pub explain: bool,

@@ -112,6 +112,9 @@ pub enum Error {
     /// Not even what must be in memory fits into it.
     #[error("{0}")]
     Memory(String),
+    /// Some files could not be used, and what needs them is absent. Exit status 3.
+    #[error("{0}")]
+    Incomplete(String),
     /// The user pressed Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,
@@ -136,6 +139,16 @@ impl Error {
         move |source| Self::Arrow { action, source }
     }
 
+    /// The input file that is to blame, as the user named it, where one is.
+    pub fn file(&self) -> Option<String> {
+        match self {
+            Self::Parquet { file, .. } | Self::Schema { file, .. } => Some(file.clone()),
+            Self::Cell { place, .. } => Some(place.file.clone()),
+            Self::Io { path, .. } => Some(path.display().to_string()),
+            _ => None,
+        }
+    }
+
     /// The error of a group whose rows are not those that were read before.
     pub fn changed(group: String) -> Self {
         Self::Group {
@@ -149,6 +162,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Exists(_) => 2,
+            Self::Incomplete(_) => 3,
             Self::NoDevice(_) | Self::Device { .. } => 4,
             Self::Interrupted => 130,
             _ => 1,

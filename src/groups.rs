@@ -15,6 +15,7 @@ pub mod chunk;
 mod codes;
 pub mod cuts;
 pub mod excluded;
+pub mod extent;
 pub mod look_through;
 pub mod owners;
 pub mod prices;

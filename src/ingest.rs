@@ -29,6 +29,7 @@ use crate::spill::Spill;
 
 mod by_owner;
 mod hold;
+mod lost;
 mod passes;
 mod players;
 mod rewards;
@@ -38,6 +39,8 @@ mod spilled;
 mod through;
 
 pub use hold::{Hold, Ranked};
+use lost::Faults;
+pub use lost::{Absent, Lost};
 pub use players::Player;
 pub use rewards::{Earner, Earners, Earnings};
 pub use spilled::{Part, Spilled};
@@ -55,6 +58,10 @@ pub struct Ingest {
     /// Whether contracts are looked through.
     looks_through: bool,
     notes: Vec<String>,
+    /// Files that cannot be used, where the others are gone on with.
+    pub lost: Vec<Lost>,
+    /// What else went wrong, where that is of interest.
+    faults: Option<Faults>,
 }
 
 /// What an analysis may look at while it runs.
@@ -96,13 +103,43 @@ impl Ingest {
         options: &Options,
         context: &Context<'_>,
     ) -> Result<Self> {
-        let opened: Vec<Result<(InputFile, Roles)>> =
-            sources.into_par_iter().map(|source| open(source, options, context)).collect();
-        let (files, roles): (Vec<_>, Vec<_>) =
-            opened.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let opened: Vec<(Source, Result<(InputFile, Roles)>)> =
+            sources.into_par_iter().map(|source| (source.clone(), open(source, options, context))).collect();
+        let (mut files, mut roles, mut lost, mut first) = (vec![], vec![], vec![], None);
+        for (source, opened) in opened {
+            match opened {
+                Ok((file, of_file)) => {
+                    files.push(file);
+                    roles.push(of_file);
+                }
+                Err(error) if options.keep_going => {
+                    lost.push(Lost::unopened(source, &error));
+                    first = first.or(Some(error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let (true, Some(error)) = (files.is_empty(), first) {
+            return Err(error);
+        }
         let schema = GroupSchema::unite(&files, &roles);
         let looks_through = options.look_through.is_some();
-        Ok(Self { files, roles, schema, population, looks_through, notes: vec![] })
+        let faults = options.keep_going.then(Faults::default);
+        Ok(Self { files, roles, schema, population, looks_through, notes: vec![], lost, faults })
+    }
+
+    /// The same with some of its files, in this order; the group columns stay those of all.
+    pub fn part(&self, files: &[usize]) -> Self {
+        Self {
+            files: files.iter().map(|&file| self.files[file].clone()).collect(),
+            roles: files.iter().map(|&file| self.roles[file].clone()).collect(),
+            schema: self.schema.part(files),
+            population: Arc::clone(&self.population),
+            looks_through: self.looks_through,
+            notes: self.notes.clone(),
+            lost: self.lost.clone(),
+            faults: self.faults.as_ref().map(|_| Faults::default()),
+        }
     }
 
     /// Reads all rows into their groups, so many at most.
@@ -243,7 +280,7 @@ impl Ingest {
                 own
             })
             .collect();
-        let chunks = in_order(tasks.par_iter().zip(of_tasks), |(task, slots)| {
+        let chunks = in_order(tasks.par_iter().zip(of_tasks), self.faults.as_ref(), |(task, slots)| {
             let read =
                 move || workers.with(task.file, move |worker| chunk::read(reading, task, slots, worker));
             recorded(reading, task, Stage::Read, context, read)
@@ -367,18 +404,28 @@ impl Ingest {
             options.provenance().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         options
             .extend(self.population.provenance().into_iter().map(|(name, value)| (name.to_owned(), value)));
-        HashMap::from([
+        let mut provenance = HashMap::from([
             ("concentra.schema_version".into(), results::SCHEMA_VERSION.into()),
             ("concentra.version".into(), env!("CARGO_PKG_VERSION").into()),
             ("concentra.options".into(), serde_json::Value::Object(options).to_string()),
             ("concentra.inputs".into(), serde_json::Value::Array(inputs).to_string()),
-        ])
+        ]);
+        if !self.lost.is_empty() {
+            let lost = self
+                .lost
+                .iter()
+                .map(|lost| serde_json::json!({ "name": lost.source.name, "problem": lost.problem }));
+            provenance.insert("concentra.lost".into(), serde_json::Value::Array(lost.collect()).to_string());
+        }
+        provenance
     }
 }
 
-/// Does tasks in parallel. The error returned is that of the first task in order that fails.
+/// Does tasks in parallel. The error returned is that of the first task in order that fails; those of all others go to
+/// `faults`, where there is interest in them.
 fn in_order<T: Send, D: Send>(
     tasks: impl IndexedParallelIterator<Item = T>,
+    faults: Option<&Faults>,
     work: impl Fn(T) -> Result<D> + Sync,
 ) -> Result<Vec<D>> {
     let failed = AtomicUsize::new(usize::MAX);
@@ -389,14 +436,21 @@ fn in_order<T: Send, D: Send>(
                 return None;
             }
             let done = work(task);
-            if done.is_err() {
+            if let Err(error) = &done
+                && (faults.is_none() || matches!(error, Error::Interrupted))
+            {
                 failed.fetch_min(i, Ordering::Relaxed);
             }
             Some(done)
         })
         .collect();
     // A task is only left out after one before it failed, so the error comes first.
-    done.into_iter().flatten().collect()
+    let mut done = done.into_iter().flatten();
+    let all: Result<Vec<D>> = done.by_ref().collect();
+    if let Some(faults) = faults {
+        done.filter_map(Result::err).for_each(|error| faults.push(error));
+    }
+    all
 }
 
 /// Reads one task and takes note of it.

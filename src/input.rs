@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 
 pub mod file;
 pub mod guard;
+mod pages;
 pub mod roles;
 
 /// One Parquet file to read.

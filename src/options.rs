@@ -204,6 +204,8 @@ pub struct Options {
     pub device: Device,
     /// Whether to fail where a device does, instead of computing on the CPU.
     pub require_gpu: bool,
+    /// Whether to go on without files that cannot be used, and without the groups that need them.
+    pub keep_going: bool,
     /// Bytes that may be resident; three quarters of what there is where none are given. It decides no number.
     pub memory_limit: Option<u64>,
     /// Where to keep what does not fit.
@@ -461,6 +463,7 @@ impl AnalyzeArgs {
         let memory_limit = self.memory_limit.as_deref().map(memory::parse).transpose()?;
         let options = Options {
             memory_limit,
+            keep_going: self.keep_going,
             temp_dir: self.temp_dir.clone(),
             reward: self.reward.clone(),
             cohorts: self.cohorts.clone().map(|path| (path, self.cohort_column.clone())),

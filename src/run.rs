@@ -102,6 +102,7 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         analysis.device.iter().for_each(|device| tell(Message::Note(device)));
         analysis.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }
+    analysis.lost.iter().for_each(|lost| tell(Message::Warning(lost)));
     if args.explain {
         tell(Message::Note(&explain(&analysis)));
     }
@@ -126,7 +127,20 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         let groups = if rows == 1 { "group" } else { "groups" };
         tell(Message::Note(&format!("{rows} {groups} written to {}", path.display())));
     }
-    Ok(())
+    incomplete(&analysis.lost)
+}
+
+/// The error of a result without some files.
+fn incomplete(lost: &[String]) -> Result<()> {
+    match lost.len() {
+        0 => Ok(()),
+        1 => Err(Error::Incomplete(
+            "1 file could not be used; the result is without the groups that need it".into(),
+        )),
+        n => Err(Error::Incomplete(format!(
+            "{n} files could not be used; the result is without the groups that need them"
+        ))),
+    }
 }
 
 fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> {

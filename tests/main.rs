@@ -18,6 +18,7 @@ mod compare;
 mod devices;
 mod docs;
 mod encodings;
+mod faults;
 mod generate;
 mod golden;
 #[cfg(feature = "gpu")]

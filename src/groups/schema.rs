@@ -13,7 +13,7 @@ use crate::input::file::InputFile;
 use crate::input::roles::{KeySource, Roles, is_asset};
 
 /// The group columns: the union over all files, null where a file has none.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GroupSchema {
     /// Their names and types in the result.
     pub fields: Vec<Field>,
@@ -57,6 +57,17 @@ impl GroupSchema {
             Field::new(name, united, true)
         });
         Self { fields: fields.collect(), sources }
+    }
+
+    /// The same columns for some of the files, in this order.
+    pub fn part(&self, files: &[usize]) -> Self {
+        let sources = files.iter().map(|&file| self.sources[file].clone()).collect();
+        Self { fields: self.fields.clone(), sources }
+    }
+
+    /// Where a file's values of a group column come from; none where it has no such column.
+    pub fn source_of(&self, file: usize, column: usize) -> Option<&KeySource> {
+        self.sources[file][column].as_ref()
     }
 
     /// The file columns that the group columns of a file need.
@@ -148,7 +159,7 @@ fn hive_type(files: &[InputFile], sources: &[Vec<Option<KeySource>>], column: us
 }
 
 /// A column's type without its encoding.
-fn plain(data_type: &DataType) -> DataType {
+pub(super) fn plain(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Dictionary(_, values) => plain(values),
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,

@@ -72,7 +72,7 @@ impl Ingest {
         let reading = Reading { prices: true, ..self.reading(&registry, owners, options, context) };
         let roots: Vec<Vec<usize>> =
             (0..self.files.len()).map(|file| chunk::projection(&reading, file)).collect();
-        let read = in_order(tasks.par_iter(), |task| {
+        let read = in_order(tasks.par_iter(), None, |task| {
             recorded(&reading, task, Stage::Read, context, || {
                 let Some(row_group) = task.row_group else { return Ok(vec![]) };
                 let batches = reading.files[task.file].read(row_group, &roots[task.file])?;

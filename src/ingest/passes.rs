@@ -213,7 +213,7 @@ impl Ingest {
         let reading = Reading { sampler, prices, rewards: pass.rewards, ..reading };
         // What holds nothing has no key; where owners are looked at, it must be told from what has no amount.
         let in_slots = |_: &Rows, _: &Amounts| pass.owners == Owners::Trust;
-        in_order(pass.tasks.par_iter(), |task| {
+        in_order(pass.tasks.par_iter(), self.faults.as_ref(), |task| {
             let visit = || {
                 pass.workers.with(task.file, |Worker { known, left, .. }| {
                     let origin = Origin::of(&reading, task);

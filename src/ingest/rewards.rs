@@ -141,6 +141,8 @@ impl Ingest {
             negatives: Negatives::Drop,
             min_amount: None,
             min_value: None,
+            // All groups need it.
+            keep_going: false,
             ..options.clone()
         };
         // A column of owners that is named for the capital may have another name here.

@@ -1,26 +1,31 @@
 //! Opening a Parquet file: its footer, and errors that say what is wrong with it.
 
 use std::fs::File;
-use std::io::Read;
-use std::sync::Arc;
+use std::io::{self, Read};
+use std::sync::{Arc, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
+use parquet::file::reader::Length;
 
 use super::Source;
 use super::guard::{damaged, guard};
+use super::pages::{Pages, Refused};
 use crate::error::{Error, Result};
 
 /// Rows of one record batch: large enough to amortise a batch, small enough to stay in cache.
 const BATCH_ROWS: usize = 1 << 15;
 
 /// An opened file: its footer is read, its pages are not.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct InputFile {
     /// What it is and where.
     pub source: Source,
@@ -30,8 +35,17 @@ pub struct InputFile {
     loaded: Option<Loaded>,
 }
 
+/// What a footer tells of a column.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// No value is below the first of these or above the second; null where all are null, or nothing is told.
+    pub bounds: ArrayRef,
+    /// How many are null.
+    pub nulls: u64,
+}
+
 /// Rows that stay in memory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Loaded {
     /// Their columns, ascending.
     roots: Vec<usize>,
@@ -117,21 +131,55 @@ impl InputFile {
         row_group: usize,
         roots: &[usize],
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
-        let file =
-            File::open(&self.source.path).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
+        let pages =
+            Pages::open(&self.source.path).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
+        let pages = pages.within(self.metadata.metadata().row_group(row_group));
+        let refused = pages.refused();
         let refuse = |e| damaged(&self.source, Some(Arc::new(e)));
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.iter().copied());
         let mut batches = guard(&self.source, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.metadata.clone())
                 .with_projection(mask)
                 .with_row_groups(vec![row_group])
                 .with_batch_size(BATCH_ROWS)
                 .build()
                 .map_err(refuse)
         })?;
-        let mut next =
-            move || batches.next().transpose().map_err(|e| damaged(&self.source, Some(Arc::new(e))));
+        let mut left = self.row_groups().nth(row_group).unwrap_or(0);
+        let mut next = move || {
+            let batch = batches.next().transpose().map_err(|e| match taken(&refused) {
+                Some(refused) => Error::io("read the file", &self.source.shown, refused),
+                None => damaged(&self.source, Some(Arc::new(e))),
+            })?;
+            // The decoder takes what the pages have, however much more that is than the footer says.
+            let rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
+            left = left.checked_sub(rows).ok_or_else(|| damaged(&self.source, None))?;
+            Ok(batch)
+        };
         Ok(std::iter::from_fn(move || guard(&self.source, &mut next).transpose()))
+    }
+
+    /// What the statistics of a column in a row group tell; none where there are none that can be relied upon.
+    pub fn bounds(&self, row_group: usize, root: usize) -> Option<Bounds> {
+        let metadata = self.metadata.metadata();
+        let group = metadata.row_group(row_group);
+        let descriptor = metadata.file_metadata().schema_descr();
+        let leaf = (0..group.columns().len()).find(|&leaf| descriptor.get_column_root_idx(leaf) == root)?;
+        let statistics = group.column(leaf).statistics()?;
+        // What old writers say of text is in the order of signed bytes.
+        let is_bytes = matches!(
+            group.column(leaf).column_type(),
+            PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY | PhysicalType::INT96
+        );
+        let field = self.schema().field(root);
+        // Floating-point statistics leave NaN out.
+        if (is_bytes && statistics.is_min_max_deprecated()) || field.data_type().is_floating() {
+            return None;
+        }
+        let of = StatisticsConverter::try_new(field.name(), self.schema(), descriptor).ok()?;
+        let (least, most) = (of.row_group_mins([group]).ok()?, of.row_group_maxes([group]).ok()?);
+        let bounds = concat(&[&least, &most]).ok()?;
+        Some(Bounds { bounds, nulls: statistics.null_count_opt()? })
     }
 
     /// Whether concentra wrote it as a result.
@@ -142,15 +190,22 @@ impl InputFile {
 }
 
 fn footer(source: &Source) -> Result<(u64, ArrowReaderMetadata)> {
-    let file = File::open(&source.path).map_err(|e| Error::io("open the file", &source.shown, e))?;
-    let bytes = file.metadata().map_err(|e| Error::io("open the file", &source.shown, e))?.len();
-    let refuse = |e| not_parquet(source, bytes, e);
+    let file = Pages::open(&source.path).map_err(|e| Error::io("open the file", &source.shown, e))?;
+    let (bytes, refused) = (file.len(), file.refused());
+    let refuse = |e| match taken(&refused) {
+        Some(refused) => Error::io("read the file", &source.shown, refused),
+        None => not_parquet(source, bytes, e),
+    };
     let mut metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(refuse)?;
     if let Some(schema) = readable(metadata.schema()) {
         let options = ArrowReaderOptions::new().with_schema(schema);
         metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(refuse)?;
     }
     Ok((bytes, metadata))
+}
+
+fn taken(refused: &Refused) -> Option<io::Error> {
+    refused.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// The schema with dictionaries of numbers as plain numbers, where it has any: the reader makes dictionaries of text

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::{concat_batches, interleave_record_batch};
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
@@ -95,6 +95,21 @@ impl Results {
                 self.lots[at] = self.lot(&mended.map_err(Error::arrow("settle the result"))?)?;
             }
             (start, next) = (end, own);
+        }
+        Ok(())
+    }
+
+    /// Leaves out the rows that are not to be kept.
+    pub fn retain(&mut self, keep: &[bool]) -> Result<()> {
+        let mut start = 0;
+        for lot in std::mem::take(&mut self.lots) {
+            let end = start + lot.rows;
+            let kept = BooleanArray::from(keep[start..end].to_vec());
+            let rows = filter_record_batch(&self.read(&lot)?, &kept);
+            let rows = rows.map_err(Error::arrow("leave out rows"))?;
+            let lot = self.lot(&rows)?;
+            self.lots.push(lot);
+            start = end;
         }
         Ok(())
     }

@@ -1,0 +1,195 @@
+//! `--keep-going`: files that cannot be used cost the groups that need them, and only those.
+
+use std::error::Error as _;
+use std::sync::{Mutex, PoisonError};
+
+use hashbrown::HashSet;
+
+use super::{Counted, Ingest};
+use crate::error::{Error, Result};
+use crate::groups::extent::Extent;
+use crate::groups::schema::{GroupSchema, projected};
+use crate::input::Source;
+use crate::input::file::InputFile;
+
+/// A file that cannot be used.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    /// Which.
+    pub source: Source,
+    /// Why, on one line.
+    pub problem: String,
+    /// What it was opened as, where that went well.
+    opened: Option<(GroupSchema, InputFile)>,
+}
+
+/// Errors of tasks that ran beside the one that failed first.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Mutex<Vec<Error>>);
+
+impl Faults {
+    pub(super) fn push(&self, error: Error) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+    }
+
+    fn take(&self) -> Vec<Error> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Groups that are left out of a result.
+#[derive(Debug, Default)]
+pub struct Absent {
+    /// Of each group, whether it is.
+    pub groups: Vec<bool>,
+    /// Of each lost file, what became of its groups.
+    pub told: Vec<String>,
+}
+
+impl Lost {
+    /// A file that could not be opened.
+    pub(super) fn unopened(source: Source, error: &Error) -> Self {
+        let problem = problem(&source, error);
+        Self { source, problem, opened: None }
+    }
+
+    /// The keys of all its rows, by its group columns alone.
+    fn keys(&self) -> Option<HashSet<Box<[u8]>>> {
+        let (schema, file) = self.opened.as_ref()?;
+        if schema.fields.is_empty() {
+            return Some(HashSet::from_iter([[].into()]));
+        }
+        let converter = schema.converter().ok()?;
+        let mut roots: Vec<usize> = schema.columns(0).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        let mut keys = HashSet::new();
+        if roots.is_empty() {
+            let rows = schema.rows(&converter, 0, file, 1, |_| unreachable!("no column is read")).ok()?;
+            keys.insert(rows.row(0).data().into());
+            return Some(keys);
+        }
+        for row_group in 0..file.row_groups().len() {
+            let mut left = file.row_groups().nth(row_group)?;
+            for batch in file.read(row_group, &roots).ok()? {
+                let batch = batch.ok()?;
+                left = left.checked_sub(batch.num_rows())?;
+                let find = |column| Ok(projected(&batch, &roots, column));
+                let rows = schema.rows(&converter, 0, file, batch.num_rows(), find).ok()?;
+                for row in &rows {
+                    if !keys.contains(row.data()) {
+                        keys.insert(row.data().into());
+                    }
+                }
+            }
+            if left > 0 {
+                return None;
+            }
+        }
+        Some(keys)
+    }
+}
+
+/// An error and its causes, without the file's name in front.
+fn problem(source: &Source, error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text.strip_prefix(&format!("{}: ", source.shown)).unwrap_or(&text).to_owned()
+}
+
+impl Ingest {
+    /// The same without the files that are to blame for an error, where the others shall be gone on with; the error where
+    /// no file is to blame.
+    pub fn without(mut self, error: Error) -> Result<Self> {
+        let Some(faults) = &self.faults else { return Err(error) };
+        let mut lost: Vec<(usize, Lost)> = vec![];
+        for fault in std::iter::once(&error).chain(&faults.take()) {
+            let shown = fault.file();
+            let blamed = self.files.iter().position(|file| Some(&file.source.shown) == shown.as_ref());
+            let Some(at) = blamed else { continue };
+            if lost.iter().all(|(file, _)| *file != at) {
+                let file = self.files[at].clone();
+                let (source, problem) = (file.source.clone(), problem(&file.source, fault));
+                let opened = Some((self.schema.part(&[at]), file));
+                lost.push((at, Lost { source, problem, opened }));
+            }
+        }
+        if lost.is_empty() {
+            return Err(error);
+        }
+        let kept: Vec<usize> =
+            (0..self.files.len()).filter(|at| lost.iter().all(|(file, _)| file != at)).collect();
+        if kept.is_empty() {
+            return Err(error);
+        }
+        lost.sort_by_key(|(at, _)| *at);
+        self = self.part(&kept);
+        self.lost.extend(lost.into_iter().map(|(_, lost)| lost));
+        Ok(self)
+    }
+
+    /// The groups that need a lost file.
+    pub fn absent(&self, counted: &Counted) -> Result<Absent> {
+        let keys = &counted.groups.keys;
+        let mut absent = Absent { groups: vec![false; keys.len()], told: vec![] };
+        if self.lost.is_empty() {
+            return Ok(absent);
+        }
+        let columns = self.schema.columns_of(keys)?;
+        for lost in &self.lost {
+            if let Some(own) = lost.keys() {
+                let needing = (0..keys.len()).filter(|&group| own.contains(&keys[group]));
+                needing.for_each(|group| absent.groups[group] = true);
+                let mut own: Vec<&[u8]> = own.iter().map(|key| &key[..]).collect();
+                own.sort_unstable();
+                absent.told.push(self.tell(&own));
+                continue;
+            }
+            let (extent, why) = match &lost.opened {
+                Some((schema, file)) => (Extent::of_file(schema, 0, file)?, "which it may have"),
+                None => (Extent::of_path(&self.schema, &self.files, &lost.source)?, "by its path"),
+            };
+            let why = if extent.is_one() { why } else { "which it may have" };
+            let needing = extent.has(&columns, keys.len())?;
+            if lost.opened.is_none() && !extent.is_one() && self.share_no_group(counted, &needing) {
+                let told = "its groups are unknown, and taken for its own: no other files share one";
+                absent.told.push(told.into());
+                continue;
+            }
+            let hit: Vec<usize> = (0..keys.len()).filter(|&group| needing[group]).collect();
+            let shown: Vec<&[u8]> = hit.iter().map(|&group| &keys[group][..]).collect();
+            absent.told.push(format!("{}, {why}", self.tell(&shown)));
+            hit.into_iter().for_each(|group| absent.groups[group] = true);
+        }
+        Ok(absent)
+    }
+
+    /// `group a is absent`, or the first and the last of many.
+    fn tell(&self, keys: &[&[u8]]) -> String {
+        let show = |key: &[u8]| self.schema.show(key);
+        match keys {
+            [] => "no group needs it".into(),
+            [one] => format!("group {} is absent", show(one)),
+            [a, .., z] => format!("{} groups are absent, {} to {}", keys.len(), show(a), show(z)),
+        }
+    }
+
+    /// Whether each of these groups lies in one file alone, of two at least.
+    fn share_no_group(&self, counted: &Counted, among: &[bool]) -> bool {
+        let mut file_of: Vec<Option<usize>> = vec![None; among.len()];
+        for (task, groups) in counted.tasks.iter().zip(&counted.groups.of_task) {
+            let Some(groups) = groups else { return false };
+            for &number in groups {
+                let group = counted.groups.ranks[number as usize] as usize;
+                if among[group] && *file_of[group].get_or_insert(task.file) != task.file {
+                    return false;
+                }
+            }
+        }
+        self.files.len() > 1
+    }
+}
