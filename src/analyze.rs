@@ -33,7 +33,9 @@ use crate::spill::Spill;
 pub struct Analysis {
     /// One row per group.
     pub results: Results,
-    /// What the user should know, in full sentences.
+    /// What the files themselves give reason to say, in full sentences.
+    pub of_files: Vec<String>,
+    /// What else the user should know.
     pub warnings: Vec<String>,
     /// What was computed where.
     pub plan: Plan,
@@ -44,7 +46,18 @@ pub struct Analysis {
     /// A row per group and cohort, where those were asked for.
     pub cohorts: Option<Results>,
     /// Files that could not be used, why, and the groups that are absent for it.
-    pub lost: Vec<String>,
+    pub lost: Vec<Loss>,
+}
+
+/// A file that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// It, what is wrong with it, and the groups that are absent for it.
+    pub line: String,
+    /// Whether groups are absent for it.
+    pub costs: bool,
+    /// Whether it was opened, and failed later.
+    pub was_open: bool,
 }
 
 /// Analyzes the snapshots behind `options.paths`.
@@ -64,7 +77,7 @@ pub fn analyze_files(mut ingest: Ingest, options: &Options, context: &Context<'_
 }
 
 /// Refuses metrics that are unknown, or that are there without being asked for.
-fn check(options: &Options) -> Result<()> {
+pub fn check(options: &Options) -> Result<()> {
     for name in &options.metrics {
         let with = |columns: &[results::profits::Column]| columns.iter().any(|column| column.name == *name);
         let flags = [(results::profits::COLUMNS, "--reward"), (results::cohorts::COLUMNS, "--cohorts")];
@@ -92,16 +105,21 @@ fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Resul
         None => work.spilled()?,
     };
     let Outcome { results, plan, choice, fallbacks, suspicions, ties, cohorts: table, absent } = outcome;
-    let mut warnings = ingest.warnings(options);
+    let of_files = ingest.warnings(options);
+    let mut warnings = vec![];
     if let Some(first) = fallbacks.first() {
         let (failed, all) = (fallbacks.len(), plan.batches.len());
         warnings.push(format!("{first}; {failed} of {all} batches were computed on the CPU instead"));
     }
     warnings.extend(suspicions);
     let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
-    let tell = |(lost, told): (&Lost, &String)| format!("{}: {}: {told}", lost.source.shown, lost.problem);
-    let lost = ingest.lost.iter().zip(&absent.told).map(tell).collect();
-    Ok(Analysis { results, warnings, plan, device, ties, cohorts: table, lost })
+    let loss = |(lost, (told, costs)): (&Lost, &(String, bool))| Loss {
+        line: lost.line(told),
+        costs: *costs || lost.was_open(),
+        was_open: lost.was_open(),
+    };
+    let lost = ingest.lost.iter().zip(&absent.told).map(loss).collect();
+    Ok(Analysis { results, of_files, warnings, plan, device, ties, cohorts: table, lost })
 }
 
 /// What every way through an analysis needs.

@@ -115,6 +115,14 @@ pub enum Error {
     /// Some files could not be used, and what needs them is absent. Exit status 3.
     #[error("{0}")]
     Incomplete(String),
+    /// A batch ended early; what is finished stays.
+    #[error("{}; {left}", if source.is_none() { "interrupted" } else { "stopped" })]
+    Stopped {
+        /// What is finished, and how to go on.
+        left: String,
+        /// Why it ended, where nobody interrupted it.
+        source: Option<Box<Error>>,
+    },
     /// The user pressed Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,
@@ -164,7 +172,8 @@ impl Error {
             Self::Usage(_) | Self::Exists(_) => 2,
             Self::Incomplete(_) => 3,
             Self::NoDevice(_) | Self::Device { .. } => 4,
-            Self::Interrupted => 130,
+            Self::Stopped { source: Some(source), .. } => source.exit_code(),
+            Self::Interrupted | Self::Stopped { source: None, .. } => 130,
             _ => 1,
         }
     }

@@ -65,6 +65,7 @@ pub struct Ingest {
 }
 
 /// What an analysis may look at while it runs.
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Takes what ran where.
     pub recorder: &'a Recorder,

@@ -20,6 +20,7 @@ pub mod analyze;
 pub mod cohorts;
 pub mod columns;
 pub mod compare;
+pub mod dataset;
 pub mod groups;
 pub mod ingest;
 pub mod input;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
+use crate::numbers::digest::digest;
 use crate::options::{Exclusion, Options};
 
 pub mod cohorts;
@@ -188,17 +189,6 @@ impl Population {
         }
         said
     }
-}
-
-/// FNV-1a over words and their lengths: the same on every machine, to tell lists apart (Fowler, Noll, Vo).
-fn digest<'w>(words: impl Iterator<Item = &'w [u8]>) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    let mut push = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    for word in words {
-        (word.len() as u32).to_le_bytes().into_iter().for_each(&mut push);
-        word.iter().copied().for_each(&mut push);
-    }
-    hash
 }
 
 /// Whether a holder is an entity.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, FromArgMatches};
@@ -20,13 +20,14 @@ use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
 use crate::inspect::{self, inspect};
 use crate::memory::Memory;
+use crate::options::Options;
 use crate::output::{Output, Prepared, print, table::Look};
 use crate::power::power;
 use crate::progress::Progress;
 use crate::record::Recorder;
 use crate::results::Results;
 use crate::sweep::{self, sweep};
-use crate::{config, devices, glossary};
+use crate::{config, dataset, devices, glossary};
 
 mod recording;
 
@@ -81,6 +82,9 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
 fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
     let options = args.options()?;
     args.keep()?;
+    if let Some(folder) = args.output.as_deref().filter(|path| dataset::is_folder(path)) {
+        return run_batch(manners, args, &options, folder, tell);
+    }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let table = args.cohort_table.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
     let table = table.transpose()?;
@@ -91,18 +95,17 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
     let recording = Recording::open(&args.record, args.overwrite, &others)?;
     let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let wanted = args.threads.or(std::thread::available_parallelism().ok()).map_or(1, usize::from);
-    let threads = wanted.min(Memory::of(options.memory_limit).threads());
-    let analysis = in_pool(Some(threads), || analyze(&options, &context));
+    let analysis = in_pool(Some(threads(args, &options)), || analyze(&options, &context));
     progress.finish();
     let recorded = recording.finish(manners, tell);
     let analysis = analysis??;
     recorded?;
     if !manners.quiet {
         analysis.device.iter().for_each(|device| tell(Message::Note(device)));
-        analysis.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+        let warnings = analysis.of_files.iter().chain(&analysis.warnings);
+        warnings.for_each(|warning| tell(Message::Warning(warning)));
     }
-    analysis.lost.iter().for_each(|lost| tell(Message::Warning(lost)));
+    analysis.lost.iter().for_each(|lost| tell(Message::Warning(&lost.line)));
     if args.explain {
         tell(Message::Note(&explain(&analysis)));
     }
@@ -127,12 +130,73 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         let groups = if rows == 1 { "group" } else { "groups" };
         tell(Message::Note(&format!("{rows} {groups} written to {}", path.display())));
     }
-    incomplete(&analysis.lost)
+    incomplete(analysis.lost.len())
+}
+
+/// Threads that an analysis may use.
+fn threads(args: &AnalyzeArgs, options: &Options) -> usize {
+    let wanted = args.threads.or(std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    wanted.min(Memory::of(options.memory_limit).threads())
+}
+
+/// Analyzes into a folder, part by part.
+fn run_batch(
+    manners: &Manners,
+    args: &AnalyzeArgs,
+    options: &Options,
+    folder: &Path,
+    tell: Tell<'_>,
+) -> Result<()> {
+    let given = [
+        (
+            args.format.is_some_and(|format| format != Format::Parquet),
+            "--format: the parts of a folder are Parquet",
+        ),
+        (args.cohort_table.is_some(), "--cohort-table: give -o a file, not a folder"),
+        (args.explain, "--explain: give -o a file, not a folder; each part has a plan of its own"),
+    ];
+    if let Some((_, problem)) = given.iter().find(|(given, _)| *given) {
+        return Err(Error::Usage((*problem).into()));
+    }
+    let recording = Recording::open(&args.record, args.overwrite, &[])?;
+    for path in [&args.record.records, &args.record.trace].into_iter().flatten() {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let within = |real: PathBuf| parent.canonicalize().is_ok_and(|parent| parent.starts_with(real));
+        if folder.canonicalize().is_ok_and(within) {
+            let problem = "would be read as a part of the result; name a file elsewhere";
+            return Err(Error::Usage(format!("{}: {problem}", path.display())));
+        }
+    }
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let work = || dataset::analyze_into(folder, args.overwrite, options, &context);
+    let batch = in_pool(Some(threads(args, options)), work);
+    progress.finish();
+    let recorded = recording.finish(manners, tell);
+    let batch = batch??;
+    if !manners.quiet {
+        batch.device.iter().for_each(|device| tell(Message::Note(device)));
+        batch.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    batch.lost.iter().for_each(|lost| tell(Message::Warning(lost)));
+    if !manners.quiet {
+        let (rows, all) = (batch.rows, batch.kept + batch.made);
+        let groups = if rows == 1 { "group" } else { "groups" };
+        let what = match (batch.made, batch.kept) {
+            (0, _) => "nothing was missing or changed".to_owned(),
+            (made, 0) => format!("{made} made"),
+            (made, kept) => format!("{made} made, {kept} kept"),
+        };
+        let parts = if all == 1 { "part" } else { "parts" };
+        tell(Message::Note(&format!("{rows} {groups} in {all} {parts} in {}: {what}", folder.display())));
+    }
+    recorded?;
+    incomplete(batch.lost.len())
 }
 
 /// The error of a result without some files.
-fn incomplete(lost: &[String]) -> Result<()> {
-    match lost.len() {
+fn incomplete(lost: usize) -> Result<()> {
+    match lost {
         0 => Ok(()),
         1 => Err(Error::Incomplete(
             "1 file could not be used; the result is without the groups that need it".into(),

@@ -307,8 +307,10 @@ fn places_that_cannot_be_written_are_refused_before_the_work() {
         .fails(1, &["no/such", "cannot write into the folder"]);
     shell.run("analyze missing.parquet -o h.parquet/r.csv").fails(1, &["h.parquet: cannot write into"]);
     for folder in ["folder.csv", "folder.csv/", "new.csv/"] {
-        shell.run(&format!("analyze missing.parquet -o {folder}")).fails(2, &[folder, "is a folder"]);
-        shell.run(&format!("analyze missing.parquet --overwrite -o {folder}")).fails(2, &[folder]);
+        shell.run(&format!("power missing.parquet -o {folder}")).fails(2, &[folder, "is a folder"]);
+        shell.run(&format!("power missing.parquet --overwrite -o {folder}")).fails(2, &[folder]);
+        // One for a dataset is made once the input is known.
+        shell.run(&format!("analyze missing.parquet -o {folder}")).fails(1, &["missing.parquet"]);
     }
     assert_eq!(shell.everything(), ["folder.csv", "h.parquet"]);
 }

@@ -171,7 +171,7 @@ fn vanishing(keep_going: bool, spill_beyond: Option<usize>) -> concentra::Result
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let analysis = pool.install(|| concentra::analyze::analyze(&options, &context))?;
-    Ok((analysis.results.rows(), analysis.lost))
+    Ok((analysis.results.rows(), analysis.lost.into_iter().map(|loss| loss.line).collect()))
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn part_files_with_and_without_a_snapshot_column() {
     let parts = vec![write("b.parquet", 300..900, true), write("a.parquet", 0..300, true)];
     let run = |paths: Vec<String>| {
         let analysis = try_analyze(&Options { paths, ..Options::default() }).unwrap();
-        (analysis.warnings.iter().any(|warning| warning.contains("--snapshot none")), table(analysis))
+        (analysis.of_files.iter().any(|warning| warning.contains("--snapshot none")), table(analysis))
     };
     let (_, expected) = run(vec![whole]);
     let (warned, parted) = run(parts);

@@ -221,7 +221,7 @@ fn who_is_left_out_takes_its_part_along() {
     // A contract that is passed on is in the input, though it is not left out.
     let list = folder.path().join("vault.txt");
     std::fs::write(&list, "0xbb\n").unwrap();
-    let warnings = try_analyze(&Options { exclude: vec![Exclusion::List(list)], ..looked }).unwrap().warnings;
+    let warnings = try_analyze(&Options { exclude: vec![Exclusion::List(list)], ..looked }).unwrap().of_files;
     assert!(!warnings.iter().any(|warning| warning.contains("none of its")), "{warnings:?}");
 }
 

@@ -15,6 +15,7 @@ mod cli_unusual;
 mod cohorts;
 mod combine;
 mod compare;
+mod dataset;
 mod devices;
 mod docs;
 mod encodings;

@@ -455,7 +455,7 @@ fn published_labels() {
     table.assert_rows_add_up();
     let count = |name: &str| table.count(name, 0).unwrap();
     assert_eq!((count("n_rows"), count("n_excluded"), count("n_entities")), (1000, 37, 24));
-    let warnings = try_analyze(&analysis).unwrap().warnings;
+    let warnings = try_analyze(&analysis).unwrap().of_files;
     assert!(warnings.iter().any(|w| w.contains("171 rows have other names")), "{warnings:?}");
     // The README of the data: 173 addresses are in the second file twice by case.
     let twice = vec![labels("etherscan_ethereum.parquet")];

@@ -89,6 +89,24 @@ impl Extent {
         (0..schema.fields.len()).map(side).collect::<Result<_>>().map(Self)
     }
 
+    /// Of these values of each column.
+    pub fn new(sides: Vec<Side>) -> Self {
+        Self(sides)
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The least and the greatest value of a column, where they are known.
+    pub fn range(&self, column: usize) -> Option<(&[u8], &[u8])> {
+        match &self.0[column] {
+            Side::Within(least, most) => Some((least, most)),
+            Side::Any | Side::Nothing => None,
+        }
+    }
+
     /// Whether both can have rows of one group.
     pub fn meets(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(a, b)| a.meets(b))

@@ -19,6 +19,8 @@ pub struct Lost {
     pub source: Source,
     /// Why, on one line.
     pub problem: String,
+    /// Whether no other files share a group, where that is known before any is read: then it is taken to share none.
+    pub alone: Option<bool>,
     /// What it was opened as, where that went well.
     opened: Option<(GroupSchema, InputFile)>,
 }
@@ -42,15 +44,25 @@ impl Faults {
 pub struct Absent {
     /// Of each group, whether it is.
     pub groups: Vec<bool>,
-    /// Of each lost file, what became of its groups.
-    pub told: Vec<String>,
+    /// Of each lost file, what became of its groups, and whether any of those found is absent for it.
+    pub told: Vec<(String, bool)>,
 }
 
 impl Lost {
     /// A file that could not be opened.
     pub(super) fn unopened(source: Source, error: &Error) -> Self {
         let problem = problem(&source, error);
-        Self { source, problem, opened: None }
+        Self { source, problem, alone: None, opened: None }
+    }
+
+    /// Whether it was opened, and failed later.
+    pub fn was_open(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// It, what is wrong with it, and what follows.
+    pub fn line(&self, told: &str) -> String {
+        format!("{}: {}: {told}", self.source.shown, self.problem)
     }
 
     /// The keys of all its rows, by its group columns alone.
@@ -115,7 +127,7 @@ impl Ingest {
                 let file = self.files[at].clone();
                 let (source, problem) = (file.source.clone(), problem(&file.source, fault));
                 let opened = Some((self.schema.part(&[at]), file));
-                lost.push((at, Lost { source, problem, opened }));
+                lost.push((at, Lost { source, problem, alone: None, opened }));
             }
         }
         if lost.is_empty() {
@@ -142,11 +154,11 @@ impl Ingest {
         let columns = self.schema.columns_of(keys)?;
         for lost in &self.lost {
             if let Some(own) = lost.keys() {
-                let needing = (0..keys.len()).filter(|&group| own.contains(&keys[group]));
-                needing.for_each(|group| absent.groups[group] = true);
+                let hit: Vec<usize> = (0..keys.len()).filter(|&group| own.contains(&keys[group])).collect();
+                hit.iter().for_each(|&group| absent.groups[group] = true);
                 let mut own: Vec<&[u8]> = own.iter().map(|key| &key[..]).collect();
                 own.sort_unstable();
-                absent.told.push(self.tell(&own));
+                absent.told.push((self.tell(&own), !hit.is_empty()));
                 continue;
             }
             let (extent, why) = match &lost.opened {
@@ -155,14 +167,15 @@ impl Ingest {
             };
             let why = if extent.is_one() { why } else { "which it may have" };
             let needing = extent.has(&columns, keys.len())?;
-            if lost.opened.is_none() && !extent.is_one() && self.share_no_group(counted, &needing) {
+            let is_alone = || lost.alone.unwrap_or_else(|| self.share_no_group(counted, &needing));
+            if lost.opened.is_none() && !extent.is_one() && is_alone() {
                 let told = "its groups are unknown, and taken for its own: no other files share one";
-                absent.told.push(told.into());
+                absent.told.push((told.into(), false));
                 continue;
             }
             let hit: Vec<usize> = (0..keys.len()).filter(|&group| needing[group]).collect();
             let shown: Vec<&[u8]> = hit.iter().map(|&group| &keys[group][..]).collect();
-            absent.told.push(format!("{}, {why}", self.tell(&shown)));
+            absent.told.push((format!("{}, {why}", self.tell(&shown)), !hit.is_empty()));
             hit.into_iter().for_each(|group| absent.groups[group] = true);
         }
         Ok(absent)
