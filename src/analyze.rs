@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
-use crate::choose::{Choice, Made, Work, choose};
+use crate::choose::{Choice, Made, Opened, Work};
 use crate::cohorts;
 use crate::engine::Measured;
 use crate::engine::visits::measure_ranges;
@@ -63,13 +63,18 @@ pub struct Loss {
 /// Analyzes the snapshots behind `options.paths`.
 pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     check(options)?;
-    analyze_files(Ingest::open(options, context)?, options, context)
+    analyze_files(Ingest::open(options, context)?, options, context, &Opened::default())
 }
 
 /// Analyzes files that are open; with `--keep-going`, all those that can be.
-pub fn analyze_files(mut ingest: Ingest, options: &Options, context: &Context<'_>) -> Result<Analysis> {
+pub fn analyze_files(
+    mut ingest: Ingest,
+    options: &Options,
+    context: &Context<'_>,
+    opened: &Opened,
+) -> Result<Analysis> {
     loop {
-        match try_files(&ingest, options, context) {
+        match try_files(&ingest, options, context, opened) {
             Err(error) => ingest = ingest.without(error)?,
             analysis => return analysis,
         }
@@ -89,7 +94,7 @@ pub fn check(options: &Options) -> Result<()> {
     metrics::select(metrics::catalog(&options.extras), &options.metrics).map(drop)
 }
 
-fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Result<Analysis> {
+fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>, opened: &Opened) -> Result<Analysis> {
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
@@ -99,7 +104,7 @@ fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Resul
     let read = |(path, column): &(PathBuf, String)| Cohorts::read(path, column);
     let cohorts = options.cohorts.as_ref().map(read).transpose()?;
     let cohorts = cohorts.as_ref();
-    let work = Analyst { ingest, metrics: &metrics, asks: &asks, memory, options, context, cohorts };
+    let work = Analyst { ingest, metrics: &metrics, asks: &asks, memory, options, context, opened, cohorts };
     let outcome = match work.in_memory()? {
         Some(outcome) => outcome,
         None => work.spilled()?,
@@ -130,6 +135,7 @@ struct Analyst<'a> {
     memory: Memory,
     options: &'a Options,
     context: &'a Context<'a>,
+    opened: &'a Opened,
     /// Of owners, where they were asked for.
     cohorts: Option<&'a Cohorts>,
 }
@@ -161,7 +167,8 @@ impl Analyst<'_> {
             gathered => gathered?,
         };
         let mut keys = std::mem::take(&mut column.keys);
-        let choice = choose(&options.device, &column.offsets, std::mem::take(&mut column.scratch))?;
+        let choice =
+            self.opened.choose(&options.device, &column.offsets, std::mem::take(&mut column.scratch))?;
         let resident = keys.len() as u64 * memory::OF_KEY * choice.compute.copies() as u64;
         let Ok(bounds) = self.memory.bounds(counted.groups.keys.len(), resident) else { return Ok(None) };
         let all = 0..counted.groups.keys.len();
@@ -193,7 +200,7 @@ impl Analyst<'_> {
         memory.bounds(0, 0)?;
         let mut counted = ingest.count(memory.groups(0), options, context)?;
         let bounds = memory.bounds(counted.groups.keys.len(), 0)?;
-        let choice = choose(&options.device, &counted.groups.offsets(), vec![])?;
+        let choice = self.opened.choose(&options.device, &counted.groups.offsets(), vec![])?;
         let keys = most(bounds).min(choice.compute.largest()) / choice.compute.copies();
         let bounds = Bounds { keys, ..bounds };
 
@@ -356,10 +363,12 @@ impl<'a> Report<'a> {
         if (context.interrupted)() {
             return Err(Error::Interrupted);
         }
-        let (index, first, totals, holders) = (work.index, work.first, work.totals, work.keys.len() as u64);
-        let (measured, made) = choice.compute.measure(work, asks, context.recorder, options.require_gpu)?;
-        self.fallbacks.extend(made.note.clone());
-        self.finish(index, first, measured, totals, &made)?;
+        let (index, start, totals, holders) = (work.index, work.first, work.totals, work.keys.len() as u64);
+        for lot in choice.measure(work, asks, context.recorder, options.require_gpu)? {
+            let own = lot.first - start..lot.first - start + lot.measured.len();
+            self.fallbacks.extend(lot.made.note.clone());
+            self.finish(index, lot.first, lot.measured, &totals[own], &lot.made)?;
+        }
         context.progress.add(holders);
         Ok(())
     }

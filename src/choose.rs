@@ -1,6 +1,8 @@
 //! Which backend computes, why, and what happens when a device fails.
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::backend::Backend;
@@ -30,8 +32,10 @@ use crate::options::Device;
 use crate::record::{Recorder, Stage, Task, Volume};
 
 pub mod calibration;
+mod share;
 
 use calibration::{Calibration, Load};
+pub use share::Lot;
 
 /// From so many keys on, `auto` looks for a GPU where none was measured. A guess: loading a driver and compiling
 /// shaders take some 0.3 s, in which two cores sort and sum some 2^25 keys.
@@ -44,7 +48,7 @@ pub enum Compute {
     Cpu(CpuWithScratch),
     /// A device.
     #[cfg(feature = "gpu")]
-    Gpu(Box<Gpu>),
+    Gpu(Arc<Gpu>),
 }
 
 /// Who did some work: backend, device, and why not the device that was chosen.
@@ -59,6 +63,8 @@ pub struct Choice {
     pub why: String,
     /// Whether devices were looked at.
     pub looked: bool,
+    /// The CPU, where it works beside a device.
+    beside: Option<CpuWithScratch>,
 }
 
 /// Who really computed the groups of a batch.
@@ -74,32 +80,61 @@ pub struct Made {
     largest: usize,
 }
 
-/// Chooses a backend for groups whose keys lie at `offsets`. The CPU may use the scratch memory.
+/// Chooses one backend for groups whose keys lie at `offsets`. The CPU may use the scratch memory.
 pub fn choose(device: &Device, offsets: &[usize], scratch: Vec<Key>) -> Result<Choice> {
-    let mut choice = choose_any(device, offsets)?;
-    let is_of_use = offsets.windows(2).any(|group| group[1] - group[0] > SPLIT);
-    match &mut choice.compute {
-        Compute::Cpu(cpu) if is_of_use => *cpu = CpuWithScratch::new(scratch),
-        Compute::Cpu(_) => {}
-        #[cfg(feature = "gpu")]
-        Compute::Gpu(_) => {}
+    if device.beside_cpu().is_some() {
+        return Err(only_analyze(device));
     }
-    Ok(choice)
+    Opened::default().choose(device, offsets, scratch)
 }
 
-fn choose_any(device: &Device, offsets: &[usize]) -> Result<Choice> {
-    match device {
-        Device::Cpu => Ok(cpu("asked for with --device cpu".into(), false)),
-        Device::Auto => Ok(auto(Load::of(offsets))),
-        Device::Gpu | Device::Named(_) => {
-            let why = format!("asked for with --device {device}");
-            Ok(Choice { compute: Compute::open(device, false)?, why, looked: true })
+fn only_analyze(device: &Device) -> Error {
+    Error::Usage(format!("--device {device}: only analyze uses both at once"))
+}
+
+/// Devices that were asked for and are open, for the next batch.
+#[derive(Debug, Default)]
+pub struct Opened(Mutex<Vec<(Device, Compute)>>);
+
+impl Opened {
+    /// The same as [`choose`]; what was asked for before is opened once.
+    pub fn choose(&self, device: &Device, offsets: &[usize], scratch: Vec<Key>) -> Result<Choice> {
+        let mut choice = self.choose_any(device, offsets)?;
+        let is_of_use = offsets.windows(2).any(|group| group[1] - group[0] > SPLIT);
+        let Choice { compute, beside, .. } = &mut choice;
+        match (compute, beside) {
+            (Compute::Cpu(cpu), _) | (_, Some(cpu)) if is_of_use => *cpu = CpuWithScratch::new(scratch),
+            _ => {}
         }
+        Ok(choice)
+    }
+
+    fn choose_any(&self, device: &Device, offsets: &[usize]) -> Result<Choice> {
+        let asked = device.beside_cpu().unwrap_or(device);
+        match asked {
+            Device::Cpu => Ok(cpu("asked for with --device cpu".into(), false)),
+            Device::Auto => Ok(auto(Load::of(offsets))),
+            Device::Gpu | Device::Named(_) | Device::Both(_) => {
+                let why = format!("asked for with --device {device}");
+                let beside = device.beside_cpu().map(|_| CpuWithScratch::default());
+                Ok(Choice { compute: self.open(asked)?, why, looked: true, beside })
+            }
+        }
+    }
+
+    fn open(&self, device: &Device) -> Result<Compute> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, compute)) = open.iter().find(|(other, _)| other == device) {
+            return Ok(compute.clone());
+        }
+        let compute = Compute::open(device, false)?;
+        open.push((device.clone(), compute.clone()));
+        Ok(compute)
     }
 }
 
 fn cpu(why: String, looked: bool) -> Choice {
-    Choice { compute: Compute::Cpu(CpuWithScratch::default()), why, looked }
+    Choice { compute: Compute::Cpu(CpuWithScratch::default()), why, looked, beside: None }
 }
 
 /// What should be done first, by what was measured or else by a guess. Drivers are loaded only where a GPU should win.
@@ -140,7 +175,7 @@ fn hardware(wanted: impl Fn(&str, &str) -> bool, why: String, none: &str) -> Cho
     match hardware.find(|adapter| wanted(adapter.name(), &adapter.reached_by())) {
         None => cpu(none.into(), true),
         Some(adapter) => match Gpu::open(adapter, Setup::default()) {
-            Ok(gpu) => Choice { compute: Compute::Gpu(Box::new(gpu)), why, looked: true },
+            Ok(gpu) => Choice { compute: Compute::Gpu(Arc::new(gpu)), why, looked: true, beside: None },
             Err(error) => cpu(error.to_string(), true),
         },
     }
@@ -187,10 +222,38 @@ fn list(adapters: &[Adapter]) -> String {
     }
 }
 
+impl Clone for Compute {
+    /// The same device; scratch memory of its own.
+    fn clone(&self) -> Self {
+        match self {
+            Self::Cpu(_) => Self::Cpu(CpuWithScratch::default()),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => Self::Gpu(Arc::clone(gpu)),
+        }
+    }
+}
+
 impl Choice {
     /// The backend's name and its device's.
     pub fn name(&self) -> String {
-        self.compute.adapter().map_or("cpu".into(), |adapter| format!("gpu ({adapter})"))
+        let name = self.compute.adapter().map_or("cpu".into(), |adapter| format!("gpu ({adapter})"));
+        if self.beside.is_some() { format!("cpu and {name}") } else { name }
+    }
+
+    /// Measures groups on the backend; on both where the CPU works beside a device.
+    pub fn measure(
+        &self,
+        work: Work<'_>,
+        asks: &[&Ask],
+        recorder: &Recorder,
+        require_gpu: bool,
+    ) -> Result<Vec<Lot>> {
+        if let Some(cpu) = &self.beside {
+            return share::measure(&self.compute, cpu, work, asks, recorder, require_gpu);
+        }
+        let first = work.first;
+        let (measured, made) = self.compute.measure(work, asks, recorder, require_gpu)?;
+        Ok(vec![Lot { first, measured, made }])
     }
 }
 
@@ -198,11 +261,14 @@ impl Compute {
     /// Opens a device that is named, or any hardware one; where it is `timed`, each of its kernels is waited for.
     #[cfg(feature = "gpu")]
     pub fn open(device: &Device, timed: bool) -> Result<Self> {
+        if device.beside_cpu().is_some() {
+            return Err(only_analyze(device));
+        }
         if *device == Device::Cpu {
             return Ok(Self::Cpu(CpuWithScratch::default()));
         }
         let setup = Setup { timed, ..Setup::default() };
-        Gpu::open(&adapter(device)?, setup).map(|gpu| Self::Gpu(Box::new(gpu)))
+        Gpu::open(&adapter(device)?, setup).map(|gpu| Self::Gpu(Arc::new(gpu)))
     }
 
     /// This build has the CPU only.
@@ -453,6 +519,16 @@ impl Compute {
             _ => Made { backend: Cpu.name(), adapter: None, note, largest: usize::MAX },
         }
     }
+}
+
+/// Measures groups on the CPU.
+fn measure_on_cpu(
+    cpu: &CpuWithScratch,
+    work: Work<'_>,
+    asks: &[&Ask],
+    recorder: &Recorder,
+) -> Result<(Vec<Measured>, Made)> {
+    on_cpu(cpu, work, &Whole { asks, recorder }, None)
 }
 
 /// What to measure of a batch, on any backend.

@@ -255,7 +255,8 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "T,…", value_delimiter = ',', help_heading = "Metrics")]
     pub threshold: Vec<String>,
 
-    /// Where to compute: auto, cpu, gpu, or part of an adapter's name. It changes no number
+    /// Where to compute: auto, cpu, gpu, or part of an adapter's name; analyze also cpu+gpu or cpu+NAME, both at once. It
+    /// changes no number
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
     pub device: String,
     /// Fail where the device does, instead of computing on the CPU

@@ -13,6 +13,7 @@ use hashbrown::HashSet;
 use serde_json::{Map, Value};
 
 use crate::analyze::{Analysis, analyze_files, check};
+use crate::choose::Opened;
 use crate::cli::Format;
 use crate::error::{Error, Result};
 use crate::groups::extent::Extent;
@@ -82,12 +83,12 @@ pub fn analyze_into(
     let mut batch = Batch { kept: packs.len() - missing.len(), ..Batch::default() };
     batch.warnings = ingest.warnings(options);
     // One bar for all parts, not several for each.
-    let hidden = Progress::hidden();
+    let (hidden, opened) = (Progress::hidden(), Opened::default());
     let own = Context { progress: &hidden, ..*context };
     context.progress.start("analyzing", missing.iter().map(|pack| pack.rows).sum());
     for pack in missing {
         let part = ingest.part(&pack.files);
-        let made = analyze_files(part, options, &own).and_then(|analysis| {
+        let made = analyze_files(part, options, &own, &opened).and_then(|analysis| {
             if (context.interrupted)() {
                 return Err(Error::Interrupted);
             }

@@ -131,6 +131,18 @@ pub enum Device {
     Gpu,
     /// The first adapter with this in its name, whatever its case.
     Named(String),
+    /// The CPU and one of those at once.
+    Both(Box<Device>),
+}
+
+impl Device {
+    /// The device, where the CPU works beside it.
+    pub fn beside_cpu(&self) -> Option<&Self> {
+        match self {
+            Self::Both(device) => Some(device),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Device {
@@ -140,6 +152,7 @@ impl std::fmt::Display for Device {
             Self::Cpu => "cpu",
             Self::Gpu => "gpu",
             Self::Named(name) => name,
+            Self::Both(device) => return write!(f, "cpu+{device}"),
         })
     }
 }
@@ -150,6 +163,10 @@ impl From<&str> for Device {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu,
+            both if both.starts_with("cpu+") => match Self::from(text[4..].trim()) {
+                device @ (Self::Gpu | Self::Named(_)) => Self::Both(Box::new(device)),
+                _ => Self::Named(text.to_owned()),
+            },
             _ => Self::Named(text.to_owned()),
         }
     }

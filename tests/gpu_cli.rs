@@ -156,3 +156,35 @@ fn figures_are_measured_kept_and_used() {
         assert!(why(&spoilt).contains("(a guess)"));
     }
 }
+
+/// The device takes the largest groups and the CPU the smallest, until they meet: the same numbers.
+#[test]
+fn the_cpu_beside_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(folder.path());
+    let expected = numbers(&concentra(&["analyze", &path, "--device", "cpu", "--format", "json"]));
+    for adapter in tested() {
+        let device = format!("CPU+{}", adapter.name());
+        let line = ["analyze", &path, "--device", &device, "--explain", "-j", "2", "--format", "json"];
+        let out = concentra(&line);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(said.contains(&format!("cpu and gpu ({})", adapter.name())), "{said}");
+        assert_eq!(numbers(&out), expected);
+        // As a dataset, where several parts share one opened device.
+        let parts = folder.path().join(adapter.name().replace(' ', "-")).join("");
+        let parts = parts.to_str().unwrap();
+        assert!(concentra(&["analyze", &path, "--device", &device, "-o", parts]).status.success());
+        for command in ["sweep", "power"] {
+            let out = concentra(
+                &[command, &path, "--device", &device, "--method", "sample"]
+                    [..if command == "power" { 6 } else { 4 }],
+            );
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            assert!(out.status.code() == Some(2) && said.contains("only analyze"), "{command}: {said}");
+        }
+    }
+    for nobody in ["cpu+nobody", "cpu+cpu"] {
+        let out = concentra(&["analyze", &path, "--device", nobody]);
+        assert_eq!(out.status.code(), Some(4), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+}

@@ -120,7 +120,7 @@ fn the_cpu_stands_in_wherever_it_fails() {
                 // Small bindings, so that there are several loads to fail in.
                 let setup = Setup { faults: faults.clone(), binding: Some(64 << 10), ..Setup::default() };
                 let gpu = Gpu::open(&adapter, setup).unwrap();
-                let compute = Compute::Gpu(Box::new(gpu));
+                let compute = Compute::Gpu(std::sync::Arc::new(gpu));
                 let (backend, note, right) = attempt(&compute, false).unwrap();
                 assert!(right, "{fault} at step {step}");
                 let happened = faults.countdown.load(Ordering::Relaxed) as isize <= 0;
@@ -154,7 +154,7 @@ fn short_of_memory_it_takes_one_load_at_a_time() {
         for first in (2..60).step_by(if is_slow(&adapter) { 3 } else { 1 }) {
             let faults = Arc::new(Shortage { created: AtomicUsize::new(0), first });
             let setup = Setup { faults: faults.clone(), binding: Some(64 << 10), ..Setup::default() };
-            let compute = Compute::Gpu(Box::new(Gpu::open(&adapter, setup).unwrap()));
+            let compute = Compute::Gpu(std::sync::Arc::new(Gpu::open(&adapter, setup).unwrap()));
             let (backend, note, right) = attempt(&compute, false).unwrap();
             assert!(right, "at buffer {first}");
             if !faults.has_begun() {
@@ -173,7 +173,7 @@ fn short_of_memory_it_takes_one_load_at_a_time() {
 fn no_memory_is_no_end() {
     for adapter in tested() {
         let gpu = Gpu::open(&adapter, Setup { faults: Arc::new(NoRoom), ..Setup::default() }).unwrap();
-        let compute = Compute::Gpu(Box::new(gpu));
+        let compute = Compute::Gpu(std::sync::Arc::new(gpu));
         let (backend, note, right) = attempt(&compute, false).unwrap();
         assert!(right && backend == "cpu" && note.unwrap().contains("out of memory"));
         let error = attempt(&compute, true).unwrap_err();
@@ -187,7 +187,7 @@ fn a_required_device_that_is_lost_is_an_error() {
         let fault = Fault::Lost("injected".into());
         let faults = Arc::new(Once { fault, countdown: AtomicUsize::new(2) });
         let gpu = Gpu::open(&adapter, Setup { faults, ..Setup::default() }).unwrap();
-        let error = attempt(&Compute::Gpu(Box::new(gpu)), true).unwrap_err();
+        let error = attempt(&Compute::Gpu(std::sync::Arc::new(gpu)), true).unwrap_err();
         assert!(error.to_string().contains("lost"), "{error}");
     }
 }
@@ -201,7 +201,7 @@ fn a_real_lack_of_memory() {
         assert!(error.to_string().ends_with("out of memory"), "{error}");
         // That is no reason to give the device up.
         assert!(gpu.gone().is_none());
-        let (backend, note, right) = attempt(&Compute::Gpu(Box::new(gpu)), true).unwrap();
+        let (backend, note, right) = attempt(&Compute::Gpu(std::sync::Arc::new(gpu)), true).unwrap();
         assert!(right && backend == "gpu" && note.is_none());
     }
 }
@@ -214,7 +214,7 @@ fn patience_ends() {
         let late = (0..20).any(|_| {
             let setup = Setup { patience: Duration::from_nanos(1), ..Setup::default() };
             let gpu = Gpu::open(&adapter, setup).unwrap();
-            let (backend, note, right) = attempt(&Compute::Gpu(Box::new(gpu)), false).unwrap();
+            let (backend, note, right) = attempt(&Compute::Gpu(std::sync::Arc::new(gpu)), false).unwrap();
             assert!(right, "late or not, the numbers are right");
             match &backend[..] {
                 "cpu" => {
