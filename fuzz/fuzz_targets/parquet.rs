@@ -28,7 +28,8 @@ fuzz_target!(|data: &[u8]| {
     let context = Context { recorder: &recorder, interrupted: &|| false, progress: &progress };
     if let Ok(analysis) = concentra::analyze::analyze(&options, &context) {
         let table = analysis.results.table().unwrap();
-        for column in table.columns().iter().filter_map(|c| c.as_any().downcast_ref::<arrow::array::Float64Array>())
+        for column in
+            table.columns().iter().filter_map(|c| c.as_any().downcast_ref::<arrow::array::Float64Array>())
         {
             assert!(column.iter().flatten().all(f64::is_finite));
         }
