@@ -52,6 +52,8 @@ pub struct Analysis {
 /// A file that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
+    /// As the user named it.
+    pub file: String,
     /// It, what is wrong with it, and the groups that are absent for it.
     pub line: String,
     /// Whether groups are absent for it.
@@ -63,7 +65,24 @@ pub struct Loss {
 /// Analyzes the snapshots behind `options.paths`.
 pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     check(options)?;
-    analyze_files(Ingest::open(options, context)?, options, context, &Opened::default())
+    let cohorts = cohorts(options)?;
+    let beside = Beside { opened: &Opened::default(), cohorts: cohorts.as_ref() };
+    analyze_files(Ingest::open(options, context)?, options, context, beside)
+}
+
+/// What several analyses share.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// Devices that are open.
+    pub opened: &'a Opened,
+    /// Of owners, where they were asked for.
+    pub cohorts: Option<&'a Cohorts>,
+}
+
+/// The cohorts of owners, where they were asked for.
+pub fn cohorts(options: &Options) -> Result<Option<Cohorts>> {
+    let read = |(path, column): &(PathBuf, String)| Cohorts::read(path, column);
+    options.cohorts.as_ref().map(read).transpose()
 }
 
 /// Analyzes files that are open; with `--keep-going`, all those that can be.
@@ -71,10 +90,10 @@ pub fn analyze_files(
     mut ingest: Ingest,
     options: &Options,
     context: &Context<'_>,
-    opened: &Opened,
+    beside: Beside<'_>,
 ) -> Result<Analysis> {
     loop {
-        match try_files(&ingest, options, context, opened) {
+        match try_files(&ingest, options, context, beside) {
             Err(error) => ingest = ingest.without(error)?,
             analysis => return analysis,
         }
@@ -94,16 +113,18 @@ pub fn check(options: &Options) -> Result<()> {
     metrics::select(metrics::catalog(&options.extras), &options.metrics).map(drop)
 }
 
-fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>, opened: &Opened) -> Result<Analysis> {
+fn try_files(
+    ingest: &Ingest,
+    options: &Options,
+    context: &Context<'_>,
+    Beside { opened, cohorts }: Beside<'_>,
+) -> Result<Analysis> {
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
     results::refuse_clashes(&ingest.schema.fields, &metrics)?;
     ingest.describe().iter().for_each(|line| tracing::info!("{line}"));
     let median = results::median_asks();
     let asks: Vec<&Ask> = metrics.iter().flat_map(|m| &m.asks).chain(&median).collect();
     let memory = Memory::of(options.memory_limit).beside(ingest.population.bytes());
-    let read = |(path, column): &(PathBuf, String)| Cohorts::read(path, column);
-    let cohorts = options.cohorts.as_ref().map(read).transpose()?;
-    let cohorts = cohorts.as_ref();
     let work = Analyst { ingest, metrics: &metrics, asks: &asks, memory, options, context, opened, cohorts };
     let outcome = match work.in_memory()? {
         Some(outcome) => outcome,
@@ -119,6 +140,7 @@ fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>, opened: 
     warnings.extend(suspicions);
     let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
     let loss = |(lost, (told, costs)): (&Lost, &(String, bool))| Loss {
+        file: lost.source.shown.clone(),
         line: lost.line(told),
         costs: *costs || lost.was_open(),
         was_open: lost.was_open(),
@@ -126,6 +148,13 @@ fn try_files(ingest: &Ingest, options: &Options, context: &Context<'_>, opened: 
     let lost = ingest.lost.iter().zip(&absent.told).map(loss).collect();
     Ok(Analysis { results, of_files, warnings, plan, device, ties, cohorts: table, lost })
 }
+
+/// What to tell where no holder has a cohort.
+pub const NO_COHORT: &str = "--cohorts: no holder is in the file of cohorts";
+
+/// What to tell where contracts were to be looked through and there are none.
+pub const NOBODY_LOOKED_THROUGH: &str =
+    "--look-through: no owner is the asset of another group that agrees in all other group columns";
 
 /// What every way through an analysis needs.
 struct Analyst<'a> {
@@ -351,7 +380,7 @@ impl<'a> Report<'a> {
         self.fallbacks.extend(failed);
         let nobody = |split: &Split| split.parts.iter().all(|part| part.cohort.is_none());
         if splits.iter().all(nobody) {
-            self.warnings.push("--cohorts: no holder is in the file of cohorts".into());
+            self.warnings.push(NO_COHORT.into());
         }
         self.splits = splits;
         Ok(())
@@ -576,9 +605,8 @@ pub(crate) fn row(
 
 /// What to tell where contracts were to be looked through and there are none.
 pub(crate) fn nobody_looked_through(options: &Options, groups: &Groups) -> Option<String> {
-    let nobody =
-        "--look-through: no owner is the asset of another group that agrees in all other group columns";
-    (options.look_through.is_some() && groups.looked_through.is_empty()).then(|| nobody.into())
+    let nobody = options.look_through.is_some() && groups.looked_through.is_empty();
+    nobody.then(|| NOBODY_LOOKED_THROUGH.into())
 }
 
 /// Groups with signs that a column holds something else than amounts.

@@ -1,6 +1,7 @@
 //! Which backend computes, why, and what happens when a device fails.
 
 use std::ops::Range;
+#[cfg(feature = "gpu")]
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -12,23 +12,25 @@ use std::time::UNIX_EPOCH;
 use hashbrown::HashSet;
 use serde_json::{Map, Value};
 
-use crate::analyze::{Analysis, analyze_files, check};
+use crate::analyze::{Analysis, Beside, NO_COHORT, NOBODY_LOOKED_THROUGH, analyze_files, check, cohorts};
 use crate::choose::Opened;
 use crate::cli::Format;
 use crate::error::{Error, Result};
-use crate::groups::extent::Extent;
-use crate::ingest::{Context, Ingest};
+use crate::groups::extent::{Extent, encoded};
+use crate::ingest::{Context, Ingest, Lost};
 use crate::input::file::InputFile;
+use crate::input::fixed_part;
 use crate::numbers::digest::digest;
 use crate::options::{Exclusion, Options};
 use crate::output::{Output, table::Look};
 use crate::progress::Progress;
+use crate::results::Results;
 
 pub mod manifest;
 mod packs;
 
 use manifest::{Manifest, Part, is_part};
-use packs::{packs, sets};
+use packs::{Overlaps, packs};
 
 /// How temporary files are called, of parts as of the manifest.
 const TEMPORARY: (&str, &str) = (".concentra-", ".tmp");
@@ -48,6 +50,8 @@ pub struct Batch {
     pub warnings: Vec<String>,
     /// Files that could not be used, why, and the groups that are absent for it.
     pub lost: Vec<String>,
+    /// How many files those are.
+    pub lost_files: usize,
     /// What computed and why, where devices were looked at.
     pub device: Option<String>,
 }
@@ -64,6 +68,8 @@ struct Pack {
     /// Of all that it is made from.
     digest: String,
     files: Vec<usize>,
+    /// Files that were never opened, which its groups may need.
+    lost: Vec<usize>,
     rows: u64,
 }
 
@@ -77,42 +83,63 @@ pub fn analyze_into(
     check(options)?;
     keep_apart(folder, options)?;
     let mut ingest = Ingest::open(options, context)?;
-    let packs = plan(&mut ingest, options)?;
+    let ranges = Ranges::of(&ingest, options)?;
+    let packs = plan(&mut ingest, &ranges, options)?;
+    let (opened, cohorts) = (Opened::default(), cohorts(options)?);
+    let beside = Beside { opened: &opened, cohorts: cohorts.as_ref() };
     let mut folder = Folder::open(folder, overwrite, made_by(&ingest, options))?;
     let missing = folder.keep(&packs)?;
     let mut batch = Batch { kept: packs.len() - missing.len(), ..Batch::default() };
-    batch.warnings = ingest.warnings(options);
     // One bar for all parts, not several for each.
-    let (hidden, opened) = (Progress::hidden(), Opened::default());
-    let own = Context { progress: &hidden, ..*context };
+    let hidden = Progress::hidden();
     context.progress.start("analyzing", missing.iter().map(|pack| pack.rows).sum());
+    let mut warnings: Vec<(String, usize)> = vec![];
     for pack in missing {
-        let part = ingest.part(&pack.files);
-        let made = analyze_files(part, options, &own, &opened).and_then(|analysis| {
+        let mut part = ingest.part(&pack.files);
+        part.may_be_empty = true;
+        part.lost = pack.lost.iter().map(|&lost| ingest.lost[lost].clone()).collect();
+        let recorder = context.recorder.like();
+        let own = Context { progress: &hidden, recorder: &recorder, ..*context };
+        let made = analyze_files(part, options, &own, beside).and_then(|analysis| {
             if (context.interrupted)() {
                 return Err(Error::Interrupted);
             }
+            ranges.check(&analysis.results, &pack.files, &ingest)?;
             folder.add(pack, &analysis)?;
             Ok(analysis)
         });
+        context.recorder.append(&recorder, &format!("{}:", pack.name));
         let analysis = made.map_err(|error| folder.stopped(error, packs.len()))?;
         batch.made += 1;
         batch.device = batch.device.or(analysis.device);
-        batch.warnings.extend(analysis.warnings);
+        for warning in analysis.warnings {
+            match warnings.iter_mut().find(|(other, _)| *other == warning) {
+                Some((_, times)) => *times += 1,
+                None => warnings.push((warning, 1)),
+            }
+        }
         context.progress.add(pack.rows);
     }
     folder.manifest.write(&folder.path).map_err(|error| folder.stopped(error, packs.len()))?;
-    let mut seen = HashSet::new();
-    batch.warnings.retain(|warning| seen.insert(warning.clone()));
+    // That nobody is there can be said where it is so in all parts.
+    warnings.retain(|(warning, times)| {
+        *times == packs.len() || ![NO_COHORT, NOBODY_LOOKED_THROUGH].contains(&&warning[..])
+    });
+    batch.warnings = ingest.warnings(options);
+    batch.warnings.extend(warnings.into_iter().map(|(warning, _)| warning));
     let parts = &folder.manifest.parts;
     batch.rows = parts.iter().map(|part| part.rows).sum();
-    batch.lost = parts.iter().flat_map(|part| part.lost.iter().cloned()).collect();
-    let told = |file: &str| parts.iter().any(|part| part.lost.iter().any(|line| line.starts_with(file)));
-    let silent = ingest.lost.iter().filter(|lost| !told(&format!("{}: ", lost.source.shown)));
-    let silent: Vec<String> = silent.map(|lost| lost.line("no group of the others needs it")).collect();
-    batch.lost.extend(silent);
-    batch.lost.sort();
-    batch.lost.dedup();
+    let mut lost: Vec<(String, String)> = parts.iter().flat_map(|part| part.lost.iter().cloned()).collect();
+    let silent = ingest.lost.iter().filter(|lost| parts.iter().all(|part| !part.tells(&lost.source.shown)));
+    let told = |lost: &Lost| match lost.alone {
+        Some(true) => lost.line("its groups are unknown, and taken for its own: no other files share one"),
+        _ => lost.line("no group of the others needs it"),
+    };
+    lost.extend(silent.map(|lost| (lost.source.shown.clone(), told(lost))));
+    lost.sort();
+    lost.dedup();
+    batch.lost_files = lost.iter().map(|(file, _)| file).collect::<HashSet<_>>().len();
+    batch.lost = lost.into_iter().map(|(_, line)| line).collect();
     Ok(batch)
 }
 
@@ -122,12 +149,21 @@ fn keep_apart(folder: &Path, options: &Options) -> Result<()> {
     if options.paths.iter().any(|path| path == "-") {
         return usage("standard input cannot be gone on with; give -o a file, or the input a name".into());
     }
+    if options.rewards.is_some() {
+        // Parts would miss the groups of others in it.
+        return usage("--rewards: give -o a file, not a folder".into());
+    }
     // A folder that is not there yet lies where its parent does.
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let named = |parent: PathBuf| parent.join(folder.file_name().unwrap_or_default());
     let Ok(real) = folder.canonicalize().or_else(|_| parent.canonicalize().map(named)) else { return Ok(()) };
     for path in &options.paths {
-        if let Ok(input) = Path::new(path).canonicalize()
+        let there = Path::new(path).canonicalize().or_else(|_| {
+            let fixed = fixed_part(path);
+            let fixed = if fixed.as_os_str().is_empty() { Path::new(".") } else { &fixed };
+            fixed.canonicalize()
+        });
+        if let Ok(input) = there
             && (real.starts_with(&input) || input.starts_with(&real))
         {
             return usage(format!(
@@ -147,16 +183,66 @@ fn made_by(ingest: &Ingest, options: &Options) -> Map<String, Value> {
     names.iter().map(|name| (name.trim_start_matches("concentra.").to_owned(), of(name))).collect()
 }
 
+/// Which groups files can have rows of.
+struct Ranges {
+    extents: Vec<Extent>,
+    /// Columns by which files are not told apart.
+    ignored: Vec<usize>,
+    overlaps: Overlaps,
+}
+
+impl Ranges {
+    fn of(ingest: &Ingest, options: &Options) -> Result<Self> {
+        // Who looks through contracts needs the groups of their tokens, too.
+        let ignored = if options.look_through.is_some() { ingest.schema.assets() } else { vec![] };
+        let extent = |file: usize| Extent::of_file(&ingest.schema, file, &ingest.files[file]);
+        let extents = (0..ingest.files.len()).map(|file| Ok(extent(file)?.forgetting(&ignored)));
+        let extents: Vec<Extent> = extents.collect::<Result<_>>()?;
+        let overlaps = Overlaps::new(&extents);
+        Ok(Self { extents, ignored, overlaps })
+    }
+
+    fn of_path(&self, ingest: &Ingest, lost: &Lost) -> Result<Extent> {
+        let extent = Extent::of_path(&ingest.schema, &ingest.files, &lost.source)?;
+        Ok(extent.forgetting(&self.ignored))
+    }
+
+    /// That no other file can have rows of these groups. Else the statistics in a footer are wrong, and a group may be in
+    /// two parts.
+    fn check(&self, results: &Results, own: &[usize], ingest: &Ingest) -> Result<()> {
+        for batch in results.batches() {
+            let batch = batch?;
+            let values = encoded(&batch.columns()[..results.group_columns])?;
+            let stranger = (0..batch.num_rows()).find_map(|row| {
+                let value = |column: usize| &values[column][row][..];
+                let mut able = self.overlaps.files(&self.extents, &value);
+                able.find(|file| own.binary_search(file).is_err())
+            });
+            if let Some(stranger) = stranger {
+                let name = |file: usize| ingest.files[file].source.shown.clone();
+                return Err(Error::Schema {
+                    file: name(stranger),
+                    problem: format!(
+                        "the statistics in its footer, or in one beside {}, are wrong: both can have rows of a group, \
+                         and say that they cannot; give -o a file, not a folder",
+                        name(own[0])
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The parts to be, in the order of their inputs.
-fn plan(ingest: &mut Ingest, options: &Options) -> Result<Vec<Pack>> {
-    let extents: Vec<Extent> = (0..ingest.files.len())
-        .map(|file| Extent::of_file(&ingest.schema, file, &ingest.files[file]))
-        .collect::<Result<_>>()?;
-    let sets = sets(&extents);
+fn plan(ingest: &mut Ingest, ranges: &Ranges, options: &Options) -> Result<Vec<Pack>> {
+    let sets = ranges.overlaps.sets(&ranges.extents);
     // Of a file that was never opened, the others tell whether files share groups at all.
     if sets.len() > 1 {
         ingest.lost.iter_mut().for_each(|lost| lost.alone = Some(sets.len() == ingest.files.len()));
     }
+    let of_paths = ingest.lost.iter().map(|lost| ranges.of_path(ingest, lost));
+    let of_paths: Vec<Extent> = of_paths.collect::<Result<_>>()?;
     let rows: Vec<u64> = ingest.files.iter().map(InputFile::rows).collect();
     let name = |file: usize| ingest.files[file].source.shown.clone();
     let side = side_inputs(options);
@@ -172,12 +258,12 @@ fn plan(ingest: &mut Ingest, options: &Options) -> Result<Vec<Pack>> {
             for &file in &files {
                 words.push(identity(&ingest.files[file].source.path, &name(file)));
             }
-            for lost in ingest.lost.iter().filter(|lost| lost.alone != Some(true)) {
-                let extent = Extent::of_path(&ingest.schema, &ingest.files, &lost.source)?;
-                if files.iter().any(|&file| extents[file].meets(&extent)) {
-                    words.push(format!("without {}", lost.source.shown));
-                }
-            }
+            let needs = |&lost: &usize| {
+                let is_own = !of_paths[lost].is_one() && ingest.lost[lost].alone == Some(true);
+                !is_own && files.iter().any(|&file| ranges.extents[file].meets(&of_paths[lost]))
+            };
+            let lost: Vec<usize> = (0..ingest.lost.len()).filter(needs).collect();
+            lost.iter().for_each(|&lost| words.push(format!("without {}", ingest.lost[lost].source.shown)));
             let digest_of = |words: &[String]| digest(words.iter().map(String::as_bytes));
             // The first file's name, again and again until no other part has it.
             let mut first = vec![name(files[0])];
@@ -191,6 +277,7 @@ fn plan(ingest: &mut Ingest, options: &Options) -> Result<Vec<Pack>> {
                 digest: format!("{:016x}", digest_of(&words)),
                 rows: files.iter().map(|&file| rows[file]).sum(),
                 files,
+                lost,
             })
         })
         .collect()
@@ -203,7 +290,7 @@ fn side_inputs(options: &Options) -> Vec<String> {
         _ => None,
     });
     let cohorts = options.cohorts.as_ref().map(|(path, _)| path);
-    let all = options.labels.iter().chain(lists).chain(&options.rewards).chain(cohorts);
+    let all = options.labels.iter().chain(lists).chain(cohorts);
     all.map(|path| identity(path, &path.to_string_lossy())).collect()
 }
 
@@ -266,13 +353,10 @@ impl Folder {
             let wanted = packs.iter().any(|pack| pack.name == part.name && pack.digest == part.digest);
             wanted && whole(part)
         };
-        let before = self.manifest.parts.len();
         let parts: Vec<Part> = self.manifest.parts.drain(..).filter(is_kept).collect();
         self.manifest.parts = parts;
-        // First the manifest forgets them: what it tells of is always there.
-        if self.manifest.parts.len() < before {
-            self.manifest.write(&self.path)?;
-        }
+        // First the manifest forgets them: what it tells of is always there. A last line that was cut short goes, too.
+        self.manifest.write(&self.path)?;
         let kept: HashSet<&str> = self.manifest.parts.iter().map(|part| &part.name[..]).collect();
         let failed = |e| Error::io("search the folder", &self.path, e);
         for entry in fs::read_dir(&self.path).map_err(failed)? {
@@ -298,7 +382,7 @@ impl Folder {
             files: pack.files.len() as u64,
             rows: analysis.results.rows() as u64,
             bytes,
-            lost: analysis.lost.iter().filter(|loss| loss.costs).map(|loss| loss.line.clone()).collect(),
+            lost: analysis.lost.iter().map(|loss| (loss.file.clone(), loss.line.clone())).collect(),
             again: analysis.lost.iter().any(|loss| loss.was_open),
         };
         self.manifest.append(&self.path, part)

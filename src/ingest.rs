@@ -60,6 +60,8 @@ pub struct Ingest {
     notes: Vec<String>,
     /// Files that cannot be used, where the others are gone on with.
     pub lost: Vec<Lost>,
+    /// Whether no file at all is a result, too: others are analyzed elsewhere.
+    pub may_be_empty: bool,
     /// What else went wrong, where that is of interest.
     faults: Option<Faults>,
 }
@@ -126,7 +128,17 @@ impl Ingest {
         let schema = GroupSchema::unite(&files, &roles);
         let looks_through = options.look_through.is_some();
         let faults = options.keep_going.then(Faults::default);
-        Ok(Self { files, roles, schema, population, looks_through, notes: vec![], lost, faults })
+        Ok(Self {
+            files,
+            roles,
+            schema,
+            population,
+            looks_through,
+            notes: vec![],
+            lost,
+            may_be_empty: false,
+            faults,
+        })
     }
 
     /// The same with some of its files, in this order; the group columns stay those of all.
@@ -139,6 +151,7 @@ impl Ingest {
             looks_through: self.looks_through,
             notes: self.notes.clone(),
             lost: self.lost.clone(),
+            may_be_empty: self.may_be_empty,
             faults: self.faults.as_ref().map(|_| Faults::default()),
         }
     }
@@ -466,7 +479,7 @@ fn recorded<T>(
     let roots = chunk::projection(reading, task.file);
     let rows = task.rows as u64;
     let bytes = task.row_group.map_or(0, |row_group| file.column_bytes(row_group, &roots));
-    let (name, volume) = (&file.source.name, Volume::new(rows, bytes, 0));
+    let (name, volume) = (&file.source.shown, Volume::new(rows, bytes, 0));
     let read = context.recorder.time(stage, record::Task::of_file(name, task.row_group), volume, read);
     context.progress.add(rows);
     read
@@ -474,7 +487,7 @@ fn recorded<T>(
 
 /// Opens a file and takes note of it.
 fn open(source: Source, options: &Options, context: &Context<'_>) -> Result<(InputFile, Roles)> {
-    let task = record::Task::of_file(&source.name, None);
+    let task = record::Task::of_file(&source.shown, None);
     context.recorder.time(Stage::Open, task, Volume::default(), || open_one(source, options))
 }
 

@@ -106,7 +106,7 @@ fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<()> {
 }
 
 /// The folders of a pattern before its first wildcard.
-fn fixed_part(pattern: &str) -> PathBuf {
+pub fn fixed_part(pattern: &str) -> PathBuf {
     Path::new(pattern)
         .components()
         .take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']))

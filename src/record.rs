@@ -207,6 +207,11 @@ impl Recorder {
         Self(Arc::new(Inner { in_pieces: true, ..Inner::default() }))
     }
 
+    /// Another one that records as much.
+    pub fn like(&self) -> Self {
+        if self.0.in_pieces { Self::in_pieces() } else { Self::default() }
+    }
+
     /// When it was made.
     pub fn began(&self) -> SystemTime {
         self.0.began

@@ -158,7 +158,8 @@ fn run_batch(
     if let Some((_, problem)) = given.iter().find(|(given, _)| *given) {
         return Err(Error::Usage((*problem).into()));
     }
-    let recording = Recording::open(&args.record, args.overwrite, &[])?;
+    // The same command goes on with the folder: what it records of itself is replaced.
+    let recording = Recording::open(&args.record, true, &[])?;
     for path in [&args.record.records, &args.record.trace].into_iter().flatten() {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let within = |real: PathBuf| parent.canonicalize().is_ok_and(|parent| parent.starts_with(real));
@@ -191,7 +192,7 @@ fn run_batch(
         tell(Message::Note(&format!("{rows} {groups} in {all} {parts} in {}: {what}", folder.display())));
     }
     recorded?;
-    incomplete(batch.lost.len())
+    incomplete(batch.lost_files)
 }
 
 /// The error of a result without some files.

@@ -44,6 +44,12 @@ fn rows(folder: &Path) -> Vec<(String, u64)> {
     rows
 }
 
+/// Cuts the end off a file.
+fn cut(shell: &Shell, name: &str) {
+    let bytes = fs::read(shell.path(name)).unwrap();
+    fs::write(shell.path(name), &bytes[..bytes.len() - 5]).unwrap();
+}
+
 fn ndjson(path: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -138,6 +144,73 @@ fn groups_across_files_are_whole() {
     assert_eq!(bytes(&shell.path("out")), bytes(&shell.path("fresh")));
 }
 
+/// Holders of a contract's token count in its place, whichever file they are in.
+#[test]
+fn contracts_are_looked_through_across_parts() {
+    let shell = Shell::new();
+    let address = |at: u64| format!("0x{at:040x}");
+    for at in 0..90u64 {
+        let owners = [address(1000 + (at + 1) % 90), address(5), address(6 + at)];
+        let token = address(1000 + at);
+        shell.parquet(
+            &format!("in/{at:02}.parquet"),
+            vec![
+                ("token_address", text([&token[..]; 3])),
+                ("owner", text(owners.iter().map(String::as_str))),
+                ("balance", numbers([50 + at, 30, 20])),
+            ],
+        );
+    }
+    let options = "--snapshot none --look-through";
+    let whole = shell.run(&format!("analyze in {options} --format json")).json();
+    shell.run(&format!("analyze in {options} -o out/")).ok();
+    let mut found: Vec<(Vec<u64>, usize)> = vec![];
+    for name in bytes(&shell.path("out")).keys().filter(|name| name.starts_with("part-")) {
+        let table = read(&shell.path("out").join(name));
+        found.push((counts_of(&table, "n_looked_through").to_vec(), table.num_rows()));
+    }
+    let looked: u64 = found.iter().flat_map(|(counts, _)| counts).sum();
+    let expected: u64 = whole.iter().map(|row| row["n_looked_through"].as_u64().unwrap()).sum();
+    assert!(expected > 80);
+    assert_eq!((looked, found.iter().map(|(_, rows)| rows).sum::<usize>()), (expected, 90));
+    // Of a file that is lost, all groups may need the holders.
+    cut(&shell, "in/17.parquet");
+    let ran = shell.run(&format!("analyze in {options} --keep-going --format json"));
+    assert_eq!((ran.status, ran.stdout.trim()), (Some(3), "[]"));
+}
+
+/// A group that is in two files although their statistics say that it cannot be.
+#[test]
+fn wrong_statistics_are_found_out() {
+    let shell = Shell::new();
+    let write = |name: &str, blocks: [u64; 2]| {
+        let columns = vec![("block_number", numbers(blocks)), ("balance", numbers([1, 2]))];
+        shell.parquet(name, columns)
+    };
+    for at in 0..80 {
+        write(&format!("in/{at:02}.parquet"), [at * 10, at * 10]);
+    }
+    let path = write("in/000.parquet", [0x0101_0101_0101, 0x0202_0202_0202]);
+    write("in/y.parquet", [0x0202_0202_0202; 2]);
+    shell.run("analyze in --metrics gini -o out/").ok();
+    // The greatest block, wherever the footer tells it.
+    let mut bytes = fs::read(&path).unwrap();
+    let pages =
+        bytes.len() - u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize - 8;
+    let greatest = 0x0202_0202_0202u64.to_le_bytes();
+    for at in pages..bytes.len() - 8 {
+        if bytes[at..].starts_with(&greatest) {
+            bytes[at + 5] = 1;
+        }
+    }
+    fs::write(path, bytes).unwrap();
+    fs::remove_dir_all(shell.path("out")).unwrap();
+    let ran = shell.run("analyze in --metrics gini -o out/");
+    assert_eq!(ran.status, Some(1), "{}", ran.stderr);
+    ran.says(&["statistics", "are wrong", "parts are finished"]);
+    shell.run("analyze in --metrics gini -o whole.csv").ok();
+}
+
 #[test]
 fn other_options_need_another_folder() {
     let shell = Shell::new();
@@ -170,6 +243,8 @@ fn places_that_are_no_place_for_results() {
         ("-o in/out/", &["results and inputs"]),
         ("-o out/ --format csv", &["--format"]),
         ("-o out/ --explain", &["--explain"]),
+        ("-o out/ --rewards mine/mine.parquet --reward balance", &["--rewards"]),
+        ("./**/*.parquet -o out/", &["results and inputs"]),
         ("-o mine/sub/ --records mine/sub/r.parquet", &[]),
     ] {
         let ran = shell.run(&format!("analyze in {line}"));
@@ -234,6 +309,94 @@ fn a_batch_goes_on_without_files_that_fail() {
     fs::write(&path, good).unwrap();
     shell.run("analyze in -o out/").ok();
     assert_eq!(rows(&shell.path("out")).len(), 100);
+}
+
+/// Where nothing is left of a part, it is empty, and the others are made.
+#[test]
+fn a_part_of_which_all_files_fail() {
+    let shell = Shell::new();
+    for file in 0..6 {
+        let blocks = numbers([1, 2].into_iter().chain((0..9).map(|row| file * 100 + 10 + row)));
+        shell.parquet(
+            &format!("in/{file}.parquet"),
+            vec![("block_number", blocks), ("balance", numbers(1..=11))],
+        );
+    }
+    // One part, for all share groups; and all of them fail.
+    for file in 0..6 {
+        let path = shell.path(&format!("in/{file}.parquet"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[4..200].fill(0xee);
+        fs::write(path, bytes).unwrap();
+    }
+    shell.parquet("in/good.parquet", vec![("block_number", numbers([9999])), ("balance", numbers([3]))]);
+    let ran = shell.run("analyze in -o out/ --keep-going").says(&["6 files could not be used"]);
+    assert_eq!(ran.status, Some(3));
+    let rows: u64 =
+        ndjson(&shell.path("out/_manifest.ndjson")).iter().filter_map(|part| part["rows"].as_u64()).sum();
+    assert_eq!(rows, 1);
+}
+
+/// A file that cannot be opened, where its folder says which groups it has: they are absent from then on, and back with
+/// it.
+#[test]
+fn groups_go_and_come_with_their_files() {
+    let shell = Shell::new();
+    let write = |name: &str| shell.parquet(name, vec![("balance", numbers([1, 2]))]);
+    for week in 1..70 {
+        write(&format!("in/week={week}/a.parquet"));
+    }
+    shell.run("analyze in -o out/ --keep-going").ok();
+    write("in/week=7/b.parquet");
+    cut(&shell, "in/week=7/b.parquet");
+    let ran = shell.run("analyze in -o out/ --keep-going").says(&["group week=7 is absent", "1 made"]);
+    assert_eq!(ran.status, Some(3));
+    shell.run("analyze in -o out/ --keep-going").says(&["group week=7 is absent", "nothing was missing"]);
+    fs::remove_file(shell.path("in/week=7/b.parquet")).unwrap();
+    shell.run("analyze in -o out/ --keep-going").ok().says(&["69 groups", "1 made"]);
+    shell.run("analyze in -o fresh/").ok();
+    assert_eq!(bytes(&shell.path("out")), bytes(&shell.path("fresh")));
+}
+
+/// A manifest whose last line was cut short is mended before another is appended.
+#[test]
+fn a_torn_manifest() {
+    let shell = Shell::new();
+    snapshots(&shell, 200, 20);
+    shell.run("analyze in -o out/").ok();
+    let before = bytes(&shell.path("out"));
+    let manifest = &before["_manifest.ndjson"];
+    let lines = manifest.split_inclusive(|&b| b == b'\n').count();
+    assert!(lines > 3);
+    fs::write(shell.path("out/_manifest.ndjson"), &manifest[..manifest.len() - 20]).unwrap();
+    // The run that finds it ends at the first part that it makes.
+    let last = before.keys().rfind(|name| name.starts_with("part-")).unwrap();
+    fs::remove_file(shell.path("out").join(last)).unwrap();
+    fs::create_dir(shell.path("out").join(last)).unwrap();
+    assert_ne!(shell.run("analyze in -o out/").status, Some(0));
+    fs::remove_dir(shell.path("out").join(last)).unwrap();
+    shell.run("analyze in -o out/").ok().says(&["1 made"]);
+    assert_eq!(bytes(&shell.path("out")), before);
+}
+
+/// The command goes on as it is, its records with it.
+#[test]
+fn records_of_a_batch() {
+    let shell = Shell::new();
+    snapshots(&shell, 100, 20);
+    let line = "analyze in -o out/ --records r.json --trace t.json";
+    shell.run(line).ok();
+    let records: Vec<serde_json::Value> =
+        serde_json::from_slice(&fs::read(shell.path("r.json")).unwrap()).unwrap();
+    let of = |stage: &str| records.iter().filter(|event| event["stage"] == stage).count();
+    assert_eq!((of("open"), of("read")), (100, 100));
+    let sorted: HashSet<&str> = records
+        .iter()
+        .filter(|event| event["stage"] == "sort")
+        .map(|event| event["task"].as_str().unwrap())
+        .collect();
+    assert!(sorted.len() > 1 && sorted.iter().all(|task| task.starts_with("part-")), "{sorted:?}");
+    shell.run(line).ok().says(&["nothing was missing"]);
 }
 
 /// No file may grow beyond a few kilobytes: what a full disk does.

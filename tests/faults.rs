@@ -65,7 +65,7 @@ fn a_corrupt_file_costs_its_own_snapshot() {
     kept(shell.run(&format!("{LINE} -q --records r.json")), "snapshot", &["b.parquet", "cut short"]);
     let records: Vec<Value> = serde_json::from_slice(&fs::read(shell.path("r.json")).unwrap()).unwrap();
     let failed: Vec<&Value> = records.iter().filter(|event| event["status"] == "failed").collect();
-    assert_eq!((failed.len(), &failed[0]["input"]), (1, &"b.parquet".into()));
+    assert_eq!((failed.len(), &failed[0]["input"]), (1, &"in/b.parquet".into()));
     // The result says of itself what it is without.
     assert_eq!(shell.run("analyze in -o r.parquet --keep-going").status, Some(3));
     let footer = String::from_utf8_lossy(&fs::read(shell.path("r.parquet")).unwrap()).into_owned();
@@ -120,6 +120,39 @@ fn files_that_share_no_group_are_taken_for_their_own() {
     fs::remove_file(shell.path("in/1.parquet")).unwrap();
     let ran = shell.run(LINE).says(&["group block_number=3 is absent"]);
     assert_eq!((ran.status, ran.stdout.trim()), (Some(3), "[]"));
+}
+
+/// Also where a file has more groups than are listed while it is read.
+#[test]
+fn many_small_groups_are_known_to_be_shared_or_not() {
+    let shell = Shell::new();
+    let file = |name: &str, first: u64| {
+        let blocks = numbers((first..first + 300).map(|row| row / 2));
+        let amounts = numbers((0..300).map(|row| row + 1));
+        shell.parquet(name, vec![("block_number", blocks), ("balance", amounts)]);
+    };
+    (0..4).for_each(|at| file(&format!("in/{at}.parquet"), 300 * at));
+    cut(&shell, "in/2.parquet");
+    let ran = shell.run(&format!("{LINE} --metrics gini")).says(&["no other files share one"]);
+    assert_eq!((ran.status, ran.stdout.matches("n_rows").count()), (Some(3), 450));
+    file("in/1.parquet", 0);
+    let ran = shell.run(&format!("{LINE} --metrics gini")).says(&["300 groups are absent"]);
+    assert_eq!((ran.status, ran.stdout.matches("n_rows").count()), (Some(3), 0));
+}
+
+/// A value that is none of the column's is no group's.
+#[test]
+fn folders_of_another_kind_cost_nothing() {
+    for name in ["week=x", "week=007"] {
+        let shell = Shell::new();
+        for week in ["7", "8", "__HIVE_DEFAULT_PARTITION__"] {
+            shell.parquet(&format!("in/week={week}/a.parquet"), vec![("balance", numbers([1, 2]))]);
+        }
+        shell.parquet(&format!("in/{name}/a.parquet"), vec![("balance", numbers([1, 2]))]);
+        cut(&shell, &format!("in/{name}/a.parquet"));
+        let ran = shell.run(LINE).says(&[name, "1 file could not"]);
+        assert_eq!((ran.status, ran.stdout.matches("n_rows").count()), (Some(3), 3), "{name}");
+    }
 }
 
 #[test]

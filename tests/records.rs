@@ -51,8 +51,8 @@ fn a_row_for_every_file_and_task() {
         files.sort();
         files
     };
-    assert_eq!(files("open"), ["a.parquet", "b.parquet", "c.parquet"]);
-    assert_eq!(files("read"), ["a.parquet", "a.parquet", "b.parquet", "c.parquet"]);
+    assert_eq!(files("open"), ["in/a.parquet", "in/b.parquet", "in/c.parquet"]);
+    assert_eq!(files("read"), ["in/a.parquet", "in/a.parquet", "in/b.parquet", "in/c.parquet"]);
     let rows = wide(&table, "rows");
     let sum = |stage: &str| of_stage(stage).iter().filter_map(|&row| rows[row]).sum::<u64>();
     assert_eq!((sum("read"), sum("sort"), sum("finish")), (90_007, 90_007, 6));
@@ -133,7 +133,7 @@ fn what_failed_is_in_the_records() {
     let failed: Vec<&Value> =
         records.as_array().unwrap().iter().filter(|event| event["status"] == "failed").collect();
     assert_eq!(failed.len(), 1);
-    assert_eq!((&failed[0]["stage"], &failed[0]["input"]), (&"open".into(), &"a.parquet".into()));
+    assert_eq!((&failed[0]["stage"], &failed[0]["input"]), (&"open".into(), &"in/a.parquet".into()));
     assert!(failed[0]["error"].as_str().unwrap().contains("cut short"));
     assert!(!shell.path("out.parquet").exists());
 }

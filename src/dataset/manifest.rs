@@ -36,13 +36,18 @@ pub struct Part {
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
-    /// Input files that could not be used, what is wrong with them and what is absent for it.
-    pub lost: Vec<String>,
+    /// Input files that could not be used, and what to tell of them: what is wrong, and what is absent for it.
+    pub lost: Vec<(String, String)>,
     /// Whether it is to be made again, because a file failed while it was read.
     pub again: bool,
 }
 
 impl Part {
+    /// Whether it says something of an input file that could not be used.
+    pub fn tells(&self, file: &str) -> bool {
+        self.lost.iter().any(|(other, _)| other == file)
+    }
+
     fn line(&self) -> String {
         let Self { name, digest, files, rows, bytes, lost, again } = self;
         let line = json!({
@@ -54,7 +59,9 @@ impl Part {
     fn of(line: &Value) -> Option<Self> {
         let text = |name: &str| line.get(name)?.as_str().map(str::to_owned);
         let number = |name: &str| line.get(name)?.as_u64();
-        let lost = line.get("lost")?.as_array()?.iter().map(|lost| lost.as_str().map(str::to_owned));
+        let pair =
+            |lost: &Value| Some((lost.get(0)?.as_str()?.to_owned(), lost.get(1)?.as_str()?.to_owned()));
+        let lost = line.get("lost")?.as_array()?.iter().map(pair);
         Some(Self {
             name: text("part").filter(|name| is_part(name))?,
             digest: text("digest")?,
@@ -163,7 +170,7 @@ mod tests {
             files: 1,
             rows: at,
             bytes: 9,
-            lost: vec!["a.parquet: gone".into()],
+            lost: vec![("a.parquet".into(), "a.parquet: gone".into())],
             again: false,
         }
     }

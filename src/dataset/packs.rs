@@ -12,43 +12,81 @@ const FILES: usize = 256;
 /// On average, a pack ends after so many sets of files that can share groups.
 const SETS: u64 = 32;
 
-/// The sets of files that can share groups, each ascending, in the order of their first files.
-pub(super) fn sets(extents: &[Extent]) -> Vec<Vec<usize>> {
-    let mut roots: Vec<usize> = (0..extents.len()).collect();
-    // Along the column that tells most files apart, only those whose ranges overlap are compared.
-    let column = (0..extents.first().map_or(0, Extent::columns)).max_by_key(|&column| {
-        let mut starts: Vec<&[u8]> = extents.iter().filter_map(|e| Some(e.range(column)?.0)).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        starts.len()
-    });
-    let range = |file: usize| column.and_then(|column| extents[file].range(column));
-    let mut order: Vec<usize> = (0..extents.len()).collect();
-    // Files of which nothing is known begin before all others and never end.
-    order.sort_by_key(|&file| range(file).map(|(least, _)| least));
-    let mut open: Vec<usize> = vec![];
-    for file in order {
-        let start = range(file).map(|(least, _)| least);
-        open.retain(|&other| range(other).is_none_or(|(_, most)| start.is_none_or(|start| most >= start)));
-        for &other in &open {
-            if extents[file].meets(&extents[other]) {
-                let (a, b) = (root(&mut roots, file), root(&mut roots, other));
-                roots[a.max(b)] = a.min(b);
+/// Where the ranges of files overlap, along the column that tells most of them apart.
+pub(super) struct Overlaps {
+    column: Option<usize>,
+    /// Files by the least value of their range; those of which nothing is known come first.
+    order: Vec<usize>,
+    /// The greatest value of all ranges so far, in that order, from the first known one on.
+    reach: Vec<Box<[u8]>>,
+}
+
+impl Overlaps {
+    pub(super) fn new(extents: &[Extent]) -> Self {
+        let column = (0..extents.first().map_or(0, Extent::columns)).max_by_key(|&column| {
+            let mut starts: Vec<&[u8]> = extents.iter().filter_map(|e| Some(e.range(column)?.0)).collect();
+            starts.sort_unstable();
+            starts.dedup();
+            starts.len()
+        });
+        let range = |file: usize| column.and_then(|column| extents[file].range(column));
+        let mut order: Vec<usize> = (0..extents.len()).collect();
+        order.sort_by_key(|&file| range(file).map(|(least, _)| least));
+        let mut reach: Vec<Box<[u8]>> = vec![];
+        for (_, most) in order.iter().filter_map(|&file| range(file)) {
+            let farthest = reach.last().map_or(most, |last| most.max(last));
+            reach.push(farthest.into());
+        }
+        Self { column, order, reach }
+    }
+
+    /// The sets of files that can share groups, each ascending, in the order of their first files.
+    pub(super) fn sets(&self, extents: &[Extent]) -> Vec<Vec<usize>> {
+        let mut roots: Vec<usize> = (0..extents.len()).collect();
+        let range = |file: usize| self.column.and_then(|column| extents[file].range(column));
+        let mut open: Vec<usize> = vec![];
+        for &file in &self.order {
+            let start = range(file).map(|(least, _)| least);
+            // Files of which nothing is known begin before all others and never end.
+            open.retain(|&other| {
+                range(other).is_none_or(|(_, most)| start.is_none_or(|start| most >= start))
+            });
+            for &other in &open {
+                if extents[file].meets(&extents[other]) {
+                    let (a, b) = (root(&mut roots, file), root(&mut roots, other));
+                    roots[a.max(b)] = a.min(b);
+                }
             }
+            open.push(file);
         }
-        open.push(file);
-    }
-    let mut sets: Vec<Vec<usize>> = vec![];
-    let mut set_of = vec![usize::MAX; extents.len()];
-    for file in 0..extents.len() {
-        let root = root(&mut roots, file);
-        if set_of[root] == usize::MAX {
-            set_of[root] = sets.len();
-            sets.push(vec![]);
+        let mut sets: Vec<Vec<usize>> = vec![];
+        let mut set_of = vec![usize::MAX; extents.len()];
+        for file in 0..extents.len() {
+            let root = root(&mut roots, file);
+            if set_of[root] == usize::MAX {
+                set_of[root] = sets.len();
+                sets.push(vec![]);
+            }
+            sets[set_of[root]].push(file);
         }
-        sets[set_of[root]].push(file);
+        sets
     }
-    sets
+
+    /// The files that can have rows of a group, by its encoded value of each column.
+    pub(super) fn files<'a>(
+        &'a self,
+        extents: &'a [Extent],
+        value: &'a impl Fn(usize) -> &'a [u8],
+    ) -> impl Iterator<Item = usize> + 'a {
+        let unknown = self.order.len() - self.reach.len();
+        let known = &self.order[unknown..];
+        let least = |&file: &usize| self.column.and_then(|column| Some(extents[file].range(column)?.0));
+        let own = self.column.map(value);
+        let end = known.partition_point(|file| least(file) <= own);
+        let near = (0..end).rev().take_while(move |&at| own.is_some_and(|own| *self.reach[at] >= *own));
+        let candidates = near.map(|at| known[at]).chain(self.order[..unknown].iter().copied());
+        candidates.filter(move |&file| extents[file].holds(value))
+    }
 }
 
 fn root(roots: &mut [usize], mut file: usize) -> usize {
@@ -86,6 +124,10 @@ mod tests {
     use super::*;
     use crate::groups::extent::Side;
 
+    fn sets_of(extents: &[Extent]) -> Vec<Vec<usize>> {
+        Overlaps::new(extents).sets(extents)
+    }
+
     fn within(a: u8, b: u8) -> Side {
         Side::Within([a].into(), [b].into())
     }
@@ -101,12 +143,12 @@ mod tests {
             Extent::new(vec![Side::Nothing, within(1, 1)]),
             Extent::new(vec![within(12, 12), within(1, 3)]),
         ];
-        assert_eq!(sets(&extents), [vec![0, 3, 5], vec![1], vec![2], vec![4]]);
+        assert_eq!(sets_of(&extents), [vec![0, 3, 5], vec![1], vec![2], vec![4]]);
         let unknown = [&extents[..], &[Extent::new(vec![Side::Any, within(2, 2)])]].concat();
-        assert_eq!(sets(&unknown), [vec![0, 2, 3, 5, 6], vec![1], vec![4]]);
-        assert!(sets(&[]).is_empty());
+        assert_eq!(sets_of(&unknown), [vec![0, 2, 3, 5, 6], vec![1], vec![4]]);
+        assert!(sets_of(&[]).is_empty());
         // Without group columns all rows are one group.
-        assert_eq!(sets(&[Extent::new(vec![]), Extent::new(vec![])]), [[0, 1]]);
+        assert_eq!(sets_of(&[Extent::new(vec![]), Extent::new(vec![])]), [[0, 1]]);
     }
 
     #[test]
@@ -117,6 +159,7 @@ mod tests {
             (seed >> 16) % below
         };
         for _ in 0..200 {
+            let points: Vec<[u8; 2]> = (0..20).map(|_| [random(200) as u8, random(200) as u8]).collect();
             let mut side = || match random(9) {
                 0 => Side::Any,
                 1 => Side::Nothing,
@@ -126,12 +169,20 @@ mod tests {
                 }
             };
             let extents: Vec<Extent> = (0..30).map(|_| Extent::new(vec![side(), side()])).collect();
-            let found = sets(&extents);
+            let found = sets_of(&extents);
             let of = |file| found.iter().position(|set| set.contains(&file)).unwrap();
             for a in 0..30 {
                 for b in 0..a {
                     assert!(!extents[a].meets(&extents[b]) || of(a) == of(b));
                 }
+            }
+            let overlaps = Overlaps::new(&extents);
+            for point in &points {
+                let value = |column: usize| &point[column..=column];
+                let mut found: Vec<usize> = overlaps.files(&extents, &value).collect();
+                found.sort_unstable();
+                let all: Vec<usize> = (0..30).filter(|&file| extents[file].holds(value)).collect();
+                assert_eq!(found, all);
             }
         }
     }

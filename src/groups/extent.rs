@@ -112,6 +112,21 @@ impl Extent {
         self.0.iter().zip(&other.0).all(|(a, b)| a.meets(b))
     }
 
+    /// The same where nothing is known of some columns.
+    pub fn forgetting(mut self, columns: &[usize]) -> Self {
+        columns.iter().for_each(|&column| self.0[column] = Side::Any);
+        self
+    }
+
+    /// Whether a group is within, by its encoded value of each column.
+    pub fn holds<'v>(&self, value: impl Fn(usize) -> &'v [u8]) -> bool {
+        self.0.iter().enumerate().all(|(column, side)| match side {
+            Side::Any => true,
+            Side::Nothing => false,
+            Side::Within(least, most) => **least <= *value(column) && *value(column) <= **most,
+        })
+    }
+
     /// Whether a value of each column is known, and not only a range.
     pub fn is_one(&self) -> bool {
         self.0.iter().all(|side| matches!(side, Side::Within(least, most) if least == most))
@@ -119,16 +134,15 @@ impl Extent {
 
     /// Which of these groups it can have rows of; `columns` are their keys.
     pub fn has(&self, columns: &[ArrayRef], groups: usize) -> Result<Vec<bool>> {
-        let mut has = vec![true; groups];
-        for (side, column) in self.0.iter().zip(columns) {
-            let field = Field::new("", column.data_type().clone(), true);
-            let rows = encode(&field, column)?;
-            for (has, value) in has.iter_mut().zip(&rows) {
-                *has &= side.meets(&Side::of(value, value));
-            }
-        }
-        Ok(has)
+        let values = encoded(columns)?;
+        Ok((0..groups).map(|group| self.holds(|column| &values[column][group])).collect())
     }
+}
+
+/// The keys of groups as an extent compares them: for each column, the value of each group.
+pub fn encoded(columns: &[ArrayRef]) -> Result<Vec<Vec<Box<[u8]>>>> {
+    let of = |column: &ArrayRef| encode(&Field::new("", column.data_type().clone(), true), column);
+    columns.iter().map(of).collect()
 }
 
 /// Values of one column as bytes that compare in their order.
@@ -140,10 +154,17 @@ fn encode(field: &Field, column: &ArrayRef) -> Result<Vec<Box<[u8]>>> {
     Ok(rows.map_err(Error::arrow(failed))?.iter().map(|row| row.data().into()).collect())
 }
 
-/// One value, in text.
+/// One value, in text; none where it is no value of the column.
 fn exact(field: &Field, value: Option<&str>) -> Result<Side> {
     let column: ArrayRef = match value {
-        Some(value) => Arc::new(StringArray::from(vec![value])),
+        Some(value) => {
+            let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
+            let column = convert(&text, field.data_type())?;
+            if convert(&column, &DataType::Utf8)?.to_data() != text.to_data() {
+                return Ok(Side::Nothing);
+            }
+            column
+        }
         None => new_null_array(field.data_type(), 1),
     };
     let value = &encode(field, &column)?[0];
@@ -168,6 +189,9 @@ fn in_column(field: &Field, root: usize, input: &InputFile) -> Result<Side> {
             continue;
         }
         if told.bounds.is_null(0) || told.bounds.is_null(1) || !(keeps_order || bounds[0] == bounds[1]) {
+            return Ok(Side::Any);
+        }
+        if bounds[0] > bounds[1] {
             return Ok(Side::Any);
         }
         all = all.join(Side::of(&bounds[0], &bounds[1]));

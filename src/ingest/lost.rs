@@ -64,42 +64,41 @@ impl Lost {
     pub fn line(&self, told: &str) -> String {
         format!("{}: {}: {told}", self.source.shown, self.problem)
     }
+}
 
-    /// The keys of all its rows, by its group columns alone.
-    fn keys(&self) -> Option<HashSet<Box<[u8]>>> {
-        let (schema, file) = self.opened.as_ref()?;
-        if schema.fields.is_empty() {
-            return Some(HashSet::from_iter([[].into()]));
-        }
-        let converter = schema.converter().ok()?;
-        let mut roots: Vec<usize> = schema.columns(0).collect();
-        roots.sort_unstable();
-        roots.dedup();
-        let mut keys = HashSet::new();
-        if roots.is_empty() {
-            let rows = schema.rows(&converter, 0, file, 1, |_| unreachable!("no column is read")).ok()?;
-            keys.insert(rows.row(0).data().into());
-            return Some(keys);
-        }
-        for row_group in 0..file.row_groups().len() {
-            let mut left = file.row_groups().nth(row_group)?;
-            for batch in file.read(row_group, &roots).ok()? {
-                let batch = batch.ok()?;
-                left = left.checked_sub(batch.num_rows())?;
-                let find = |column| Ok(projected(&batch, &roots, column));
-                let rows = schema.rows(&converter, 0, file, batch.num_rows(), find).ok()?;
-                for row in &rows {
-                    if !keys.contains(row.data()) {
-                        keys.insert(row.data().into());
-                    }
+/// The keys of all rows of a file, the schema's only one, by its group columns alone; none where they cannot be read.
+fn keys_of(schema: &GroupSchema, file: &InputFile) -> Option<HashSet<Box<[u8]>>> {
+    if schema.fields.is_empty() {
+        return Some(HashSet::from_iter([[].into()]));
+    }
+    let converter = schema.converter().ok()?;
+    let mut roots: Vec<usize> = schema.columns(0).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    let mut keys = HashSet::new();
+    if roots.is_empty() {
+        let rows = schema.rows(&converter, 0, file, 1, |_| unreachable!("no column is read")).ok()?;
+        keys.insert(rows.row(0).data().into());
+        return Some(keys);
+    }
+    for row_group in 0..file.row_groups().len() {
+        let mut left = file.row_groups().nth(row_group)?;
+        for batch in file.read(row_group, &roots).ok()? {
+            let batch = batch.ok()?;
+            left = left.checked_sub(batch.num_rows())?;
+            let find = |column| Ok(projected(&batch, &roots, column));
+            let rows = schema.rows(&converter, 0, file, batch.num_rows(), find).ok()?;
+            for row in &rows {
+                if !keys.contains(row.data()) {
+                    keys.insert(row.data().into());
                 }
             }
-            if left > 0 {
-                return None;
-            }
         }
-        Some(keys)
+        if left > 0 {
+            return None;
+        }
     }
+    Some(keys)
 }
 
 /// An error and its causes, without the file's name in front.
@@ -135,7 +134,7 @@ impl Ingest {
         }
         let kept: Vec<usize> =
             (0..self.files.len()).filter(|at| lost.iter().all(|(file, _)| file != at)).collect();
-        if kept.is_empty() {
+        if kept.is_empty() && !self.may_be_empty {
             return Err(error);
         }
         lost.sort_by_key(|(at, _)| *at);
@@ -153,7 +152,10 @@ impl Ingest {
         }
         let columns = self.schema.columns_of(keys)?;
         for lost in &self.lost {
-            if let Some(own) = lost.keys() {
+            // Who looks through contracts needs the groups of their tokens, too.
+            let assets = if self.looks_through { self.schema.assets() } else { vec![] };
+            let own = lost.opened.as_ref().filter(|_| !self.looks_through);
+            if let Some(own) = own.and_then(|(schema, file)| keys_of(schema, file)) {
                 let hit: Vec<usize> = (0..keys.len()).filter(|&group| own.contains(&keys[group])).collect();
                 hit.iter().for_each(|&group| absent.groups[group] = true);
                 let mut own: Vec<&[u8]> = own.iter().map(|key| &key[..]).collect();
@@ -165,10 +167,15 @@ impl Ingest {
                 Some((schema, file)) => (Extent::of_file(schema, 0, file)?, "which it may have"),
                 None => (Extent::of_path(&self.schema, &self.files, &lost.source)?, "by its path"),
             };
+            let extent = extent.forgetting(&assets);
             let why = if extent.is_one() { why } else { "which it may have" };
             let needing = extent.has(&columns, keys.len())?;
-            let is_alone = || lost.alone.unwrap_or_else(|| self.share_no_group(counted, &needing));
-            if lost.opened.is_none() && !extent.is_one() && is_alone() {
+            let is_alone = match (lost.alone, self.looks_through) {
+                (Some(alone), _) => alone,
+                (None, true) => false,
+                (None, false) => lost.opened.is_none() && self.share_no_group(counted, &needing)?,
+            };
+            if lost.opened.is_none() && !extent.is_one() && is_alone {
                 let told = "its groups are unknown, and taken for its own: no other files share one";
                 absent.told.push((told.into(), false));
                 continue;
@@ -192,17 +199,34 @@ impl Ingest {
     }
 
     /// Whether each of these groups lies in one file alone, of two at least.
-    fn share_no_group(&self, counted: &Counted, among: &[bool]) -> bool {
+    fn share_no_group(&self, counted: &Counted, among: &[bool]) -> Result<bool> {
+        let groups = &counted.groups;
+        let mut of_files: Vec<Option<HashSet<usize>>> = vec![Some(HashSet::new()); self.files.len()];
+        for (task, own) in counted.tasks.iter().zip(&groups.of_task) {
+            let of_file = &mut of_files[task.file];
+            match (own, of_file.as_mut()) {
+                (Some(own), Some(of_file)) => {
+                    of_file.extend(own.iter().map(|&number| groups.ranks[number as usize] as usize));
+                }
+                // Too many to be listed.
+                _ => *of_file = None,
+            }
+        }
         let mut file_of: Vec<Option<usize>> = vec![None; among.len()];
-        for (task, groups) in counted.tasks.iter().zip(&counted.groups.of_task) {
-            let Some(groups) = groups else { return false };
-            for &number in groups {
-                let group = counted.groups.ranks[number as usize] as usize;
-                if among[group] && *file_of[group].get_or_insert(task.file) != task.file {
-                    return false;
+        for (file, listed) in of_files.into_iter().enumerate() {
+            let own = match listed {
+                Some(own) => own,
+                None => match keys_of(&self.schema.part(&[file]), &self.files[file]) {
+                    Some(own) => own.iter().filter_map(|key| groups.keys.binary_search(key).ok()).collect(),
+                    None => return Ok(false),
+                },
+            };
+            for group in own {
+                if among[group] && *file_of[group].get_or_insert(file) != file {
+                    return Ok(false);
                 }
             }
         }
-        self.files.len() > 1
+        Ok(self.files.len() > 1)
     }
 }

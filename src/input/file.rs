@@ -166,14 +166,12 @@ impl InputFile {
         let descriptor = metadata.file_metadata().schema_descr();
         let leaf = (0..group.columns().len()).find(|&leaf| descriptor.get_column_root_idx(leaf) == root)?;
         let statistics = group.column(leaf).statistics()?;
-        // What old writers say of text is in the order of signed bytes.
-        let is_bytes = matches!(
-            group.column(leaf).column_type(),
-            PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY | PhysicalType::INT96
-        );
         let field = self.schema().field(root);
+        // What old writers say of text and unsigned numbers is in the order of signed ones.
+        let is_signed = matches!(group.column(leaf).column_type(), PhysicalType::INT32 | PhysicalType::INT64)
+            && !field.data_type().is_unsigned_integer();
         // Floating-point statistics leave NaN out.
-        if (is_bytes && statistics.is_min_max_deprecated()) || field.data_type().is_floating() {
+        if (!is_signed && statistics.is_min_max_deprecated()) || field.data_type().is_floating() {
             return None;
         }
         let of = StatisticsConverter::try_new(field.name(), self.schema(), descriptor).ok()?;
