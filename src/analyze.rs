@@ -58,8 +58,8 @@ pub struct Loss {
     pub line: String,
     /// Whether groups are absent for it.
     pub costs: bool,
-    /// Whether it was opened, and failed later.
-    pub was_open: bool,
+    /// Whether it failed while it was read, and may not the next time.
+    pub was_read: bool,
 }
 
 /// Analyzes the snapshots behind `options.paths`.
@@ -142,8 +142,8 @@ fn try_files(
     let loss = |(lost, (told, costs)): (&Lost, &(String, bool))| Loss {
         file: lost.source.shown.clone(),
         line: lost.line(told),
-        costs: *costs || lost.was_open(),
-        was_open: lost.was_open(),
+        costs: *costs,
+        was_read: lost.was_read,
     };
     let lost = ingest.lost.iter().zip(&absent.told).map(loss).collect();
     Ok(Analysis { results, of_files, warnings, plan, device, ties, cohorts: table, lost })

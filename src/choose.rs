@@ -123,6 +123,14 @@ impl Opened {
         }
     }
 
+    /// Opens the device that is asked for by name, before anything else is done.
+    pub fn prepare(&self, device: &Device) -> Result<()> {
+        match device.beside_cpu().unwrap_or(device) {
+            Device::Auto | Device::Cpu => Ok(()),
+            asked => self.open(asked).map(drop),
+        }
+    }
+
     fn open(&self, device: &Device) -> Result<Compute> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, compute)) = open.iter().find(|(other, _)| other == device) {

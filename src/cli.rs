@@ -75,6 +75,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Find out who decides: voting power of every voter in every group
     Power(PowerArgs),
+    /// Compare the snapshots of each asset: who came, who went, what moved, do the rich get richer
+    Change(ChangeArgs),
     /// Measure the same on several devices: are all bits equal, and how fast is each
     Compare(CompareArgs),
     /// Show what files hold, and what analyze would make of them
@@ -171,8 +173,8 @@ pub struct AnalyzeArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// Write the results here instead of to stdout
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    /// Write the results here instead of to stdout; DIR/ with a slash: a dataset of parts that can be gone on with
+    #[arg(short, long, value_name = "FILE|DIR/", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// The format; else by the extension of -o, a table on stdout
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
@@ -353,6 +355,55 @@ pub enum Switch {
     /// Done
     #[value(alias = "true", alias = "1", alias = "yes")]
     On,
+}
+
+/// `concentra change`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra change holders/ --decimals 18 -o change.parquet\n  \
+    concentra change weekly/ --every 4 --metrics gini,nakamoto_1_2\n  \
+    concentra change weekly/ --between week_001,week_052")]
+pub struct ChangeArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Compare every N-th snapshot of an asset, from the first one on
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads, help_heading = "Snapshots")]
+    pub every: NonZeroUsize,
+    /// Compare these two alone
+    #[arg(
+        long,
+        value_name = "FROM,TO",
+        value_delimiter = ',',
+        conflicts_with = "every",
+        help_heading = "Snapshots"
+    )]
+    pub between: Vec<String>,
+
+    /// Write the results here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, a table on stdout
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Replace an existing file
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+
+    /// What to measure.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+
+    /// Threads, as many as cores by default
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
+    /// Memory to stay within: analysis waits on disk, but all holders are held at once, or it is an error
+    #[arg(long, value_name = "SIZE", help_heading = "Execution")]
+    pub memory_limit: Option<String>,
+    /// What the command tells of itself.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// `concentra power`.

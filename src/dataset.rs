@@ -22,8 +22,9 @@ use crate::input::file::InputFile;
 use crate::input::fixed_part;
 use crate::numbers::digest::digest;
 use crate::options::{Exclusion, Options};
-use crate::output::{Output, table::Look};
+use crate::output::{Output, TEMPORARY, table::Look};
 use crate::progress::Progress;
+use crate::record::{Stage, Volume};
 use crate::results::Results;
 
 pub mod manifest;
@@ -31,9 +32,6 @@ mod packs;
 
 use manifest::{Manifest, Part, is_part};
 use packs::{Overlaps, packs};
-
-/// How temporary files are called, of parts as of the manifest.
-const TEMPORARY: (&str, &str) = (".concentra-", ".tmp");
 
 const LOCK: &str = "_lock";
 
@@ -46,6 +44,8 @@ pub struct Batch {
     pub kept: usize,
     /// Parts that were made now.
     pub made: usize,
+    /// Parts that were there, and are made of inputs that changed or are gone.
+    pub removed: usize,
     /// What the user should know, in full sentences.
     pub warnings: Vec<String>,
     /// Files that could not be used, why, and the groups that are absent for it.
@@ -87,9 +87,10 @@ pub fn analyze_into(
     let packs = plan(&mut ingest, &ranges, options)?;
     let (opened, cohorts) = (Opened::default(), cohorts(options)?);
     let beside = Beside { opened: &opened, cohorts: cohorts.as_ref() };
+    opened.prepare(&options.device)?;
     let mut folder = Folder::open(folder, overwrite, made_by(&ingest, options))?;
-    let missing = folder.keep(&packs)?;
-    let mut batch = Batch { kept: packs.len() - missing.len(), ..Batch::default() };
+    let (missing, removed) = folder.keep(&packs)?;
+    let mut batch = Batch { kept: packs.len() - missing.len(), removed, ..Batch::default() };
     // One bar for all parts, not several for each.
     let hidden = Progress::hidden();
     context.progress.start("analyzing", missing.iter().map(|pack| pack.rows).sum());
@@ -105,7 +106,8 @@ pub fn analyze_into(
                 return Err(Error::Interrupted);
             }
             ranges.check(&analysis.results, &pack.files, &ingest)?;
-            folder.add(pack, &analysis)?;
+            let volume = Volume::rows(analysis.results.rows() as u64);
+            recorder.time(Stage::Write, "results", volume, || folder.add(pack, &analysis))?;
             Ok(analysis)
         });
         context.recorder.append(&recorder, &format!("{}:", pack.name));
@@ -120,6 +122,13 @@ pub fn analyze_into(
         }
         context.progress.add(pack.rows);
     }
+    let silent = |lost: &&Lost| folder.manifest.parts.iter().all(|part| !part.tells(&lost.source.shown));
+    let told = |lost: &Lost| match lost.alone {
+        Some(true) => lost.line("its groups are unknown, and taken for its own: no other files share one"),
+        _ => lost.line("no group of the others needs it"),
+    };
+    let silent = ingest.lost.iter().filter(silent);
+    folder.manifest.lost = silent.map(|lost| (lost.source.shown.clone(), told(lost))).collect();
     folder.manifest.write(&folder.path).map_err(|error| folder.stopped(error, packs.len()))?;
     // That nobody is there can be said where it is so in all parts.
     warnings.retain(|(warning, times)| {
@@ -130,12 +139,7 @@ pub fn analyze_into(
     let parts = &folder.manifest.parts;
     batch.rows = parts.iter().map(|part| part.rows).sum();
     let mut lost: Vec<(String, String)> = parts.iter().flat_map(|part| part.lost.iter().cloned()).collect();
-    let silent = ingest.lost.iter().filter(|lost| parts.iter().all(|part| !part.tells(&lost.source.shown)));
-    let told = |lost: &Lost| match lost.alone {
-        Some(true) => lost.line("its groups are unknown, and taken for its own: no other files share one"),
-        _ => lost.line("no group of the others needs it"),
-    };
-    lost.extend(silent.map(|lost| (lost.source.shown.clone(), told(lost))));
+    lost.extend(folder.manifest.lost.iter().cloned());
     lost.sort();
     lost.dedup();
     batch.lost_files = lost.iter().map(|(file, _)| file).collect::<HashSet<_>>().len();
@@ -202,9 +206,8 @@ impl Ranges {
         Ok(Self { extents, ignored, overlaps })
     }
 
-    fn of_path(&self, ingest: &Ingest, lost: &Lost) -> Result<Extent> {
-        let extent = Extent::of_path(&ingest.schema, &ingest.files, &lost.source)?;
-        Ok(extent.forgetting(&self.ignored))
+    fn of_lost(&self, ingest: &Ingest, lost: &Lost) -> Result<Extent> {
+        Ok(lost.extent(&ingest.schema, &ingest.files)?.forgetting(&self.ignored))
     }
 
     /// That no other file can have rows of these groups. Else the statistics in a footer are wrong, and a group may be in
@@ -241,10 +244,10 @@ fn plan(ingest: &mut Ingest, ranges: &Ranges, options: &Options) -> Result<Vec<P
     if sets.len() > 1 {
         ingest.lost.iter_mut().for_each(|lost| lost.alone = Some(sets.len() == ingest.files.len()));
     }
-    let of_paths = ingest.lost.iter().map(|lost| ranges.of_path(ingest, lost));
-    let of_paths: Vec<Extent> = of_paths.collect::<Result<_>>()?;
+    let of_lost = ingest.lost.iter().map(|lost| ranges.of_lost(ingest, lost));
+    let of_lost: Vec<Extent> = of_lost.collect::<Result<_>>()?;
     let rows: Vec<u64> = ingest.files.iter().map(InputFile::rows).collect();
-    let name = |file: usize| ingest.files[file].source.shown.clone();
+    let name = |file: usize| ingest.files[file].source.name.clone();
     let side = side_inputs(options);
     let columns: Vec<String> =
         ingest.schema.fields.iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
@@ -259,8 +262,9 @@ fn plan(ingest: &mut Ingest, ranges: &Ranges, options: &Options) -> Result<Vec<P
                 words.push(identity(&ingest.files[file].source.path, &name(file)));
             }
             let needs = |&lost: &usize| {
-                let is_own = !of_paths[lost].is_one() && ingest.lost[lost].alone == Some(true);
-                !is_own && files.iter().any(|&file| ranges.extents[file].meets(&of_paths[lost]))
+                let unknown = ingest.lost[lost].is_unknown(&of_lost[lost]);
+                let is_own = unknown && ingest.lost[lost].alone == Some(true);
+                !is_own && files.iter().any(|&file| ranges.extents[file].meets(&of_lost[lost]))
             };
             let lost: Vec<usize> = (0..ingest.lost.len()).filter(needs).collect();
             lost.iter().for_each(|&lost| words.push(format!("without {}", ingest.lost[lost].source.shown)));
@@ -331,7 +335,7 @@ impl Folder {
             found => found?,
         };
         refuse_strangers(path, found.is_some())?;
-        let fresh = Manifest { made_by, parts: vec![] };
+        let fresh = Manifest { made_by, ..Manifest::default() };
         let manifest = match found {
             Some(found) if found.made_by == fresh.made_by && !overwrite => found,
             Some(found) if !overwrite => return Err(Error::Usage(differs(path, &found, &fresh))),
@@ -343,8 +347,9 @@ impl Folder {
         Ok(Self { path: path.to_owned(), manifest, _lock })
     }
 
-    /// Keeps the parts that are what they should be, and removes all others; the packs that are missing.
-    fn keep<'p>(&mut self, packs: &'p [Pack]) -> Result<Vec<&'p Pack>> {
+    /// Keeps the parts that are what they should be, and removes all others; the packs that are missing, and how many parts
+    /// were finished and are none of these any more.
+    fn keep<'p>(&mut self, packs: &'p [Pack]) -> Result<(Vec<&'p Pack>, usize)> {
         let whole = |part: &Part| {
             let there = fs::metadata(self.path.join(&part.name)).is_ok_and(|file| file.len() == part.bytes);
             there && !part.again
@@ -353,6 +358,8 @@ impl Folder {
             let wanted = packs.iter().any(|pack| pack.name == part.name && pack.digest == part.digest);
             wanted && whole(part)
         };
+        let gone = |part: &&Part| packs.iter().all(|pack| pack.name != part.name);
+        let removed = self.manifest.parts.iter().filter(gone).count();
         let parts: Vec<Part> = self.manifest.parts.drain(..).filter(is_kept).collect();
         self.manifest.parts = parts;
         // First the manifest forgets them: what it tells of is always there. A last line that was cut short goes, too.
@@ -367,7 +374,7 @@ impl Folder {
                 fs::remove_file(&path).map_err(|e| Error::io("remove the file", path, e))?;
             }
         }
-        Ok(packs.iter().filter(|pack| !kept.contains(&pack.name[..])).collect())
+        Ok((packs.iter().filter(|pack| !kept.contains(&pack.name[..])).collect(), removed))
     }
 
     /// A part that is made: under its name, and then in the manifest.
@@ -383,7 +390,7 @@ impl Folder {
             rows: analysis.results.rows() as u64,
             bytes,
             lost: analysis.lost.iter().map(|loss| (loss.file.clone(), loss.line.clone())).collect(),
-            again: analysis.lost.iter().any(|loss| loss.was_open),
+            again: analysis.lost.iter().any(|loss| loss.was_read),
         };
         self.manifest.append(&self.path, part)
     }

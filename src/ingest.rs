@@ -20,7 +20,7 @@ use crate::input::file::InputFile;
 use crate::input::roles::{self, Encoding, KeyColumn, KeySource, Roles};
 use crate::input::{Source, discover};
 use crate::memory::Bounds;
-use crate::options::{Options, Owners, Snapshot};
+use crate::options::{By, Options, Owners, Snapshot};
 use crate::population::Population;
 use crate::progress::Progress;
 use crate::record::{self, Recorder, Stage, Volume};
@@ -106,26 +106,29 @@ impl Ingest {
         options: &Options,
         context: &Context<'_>,
     ) -> Result<Self> {
-        let opened: Vec<(Source, Result<(InputFile, Roles)>)> =
+        let opened: Vec<(Source, Opening)> =
             sources.into_par_iter().map(|source| (source.clone(), open(source, options, context))).collect();
-        let (mut files, mut roles, mut lost, mut first) = (vec![], vec![], vec![], None);
+        let (mut files, mut roles, mut lost) = (vec![], vec![], vec![]);
         for (source, opened) in opened {
             match opened {
                 Ok((file, of_file)) => {
                     files.push(file);
                     roles.push(of_file);
                 }
-                Err(error) if options.keep_going => {
-                    lost.push(Lost::unopened(source, &error));
-                    first = first.or(Some(error));
-                }
-                Err(error) => return Err(error),
+                Err(unusable) if options.keep_going => lost.push((source, unusable)),
+                Err((error, _)) => return Err(error),
             }
         }
-        if let (true, Some(error)) = (files.is_empty(), first) {
-            return Err(error);
+        if files.is_empty() && !lost.is_empty() {
+            return Err(lost.swap_remove(0).1.0);
         }
         let schema = GroupSchema::unite(&files, &roles);
+        let lost = lost.into_iter().map(|(source, (error, file))| {
+            let keys = |file: &InputFile| roles::find(&file.source, file.schema(), options).keys.ok();
+            let opened = file.and_then(|file| Some((schema.of_one(&keys(&file)?), *file)));
+            Lost::unread(source, &error, opened)
+        });
+        let lost = lost.collect();
         let looks_through = options.look_through.is_some();
         let faults = options.keep_going.then(Faults::default);
         Ok(Self {
@@ -139,6 +142,18 @@ impl Ingest {
             may_be_empty: false,
             faults,
         })
+    }
+
+    /// Whether a group column tells snapshots apart: by its role, or by its name where --by names columns.
+    pub fn is_snapshot(&self, column: usize, options: &Options) -> bool {
+        let name = self.schema.fields[column].name();
+        match options.by {
+            By::Columns(_) => roles::is_snapshot(name),
+            _ => {
+                let mut keys = self.roles.iter().flat_map(|roles| &roles.keys);
+                keys.any(|key| key.name.eq_ignore_ascii_case(name) && key.order.0 == 0)
+            }
+        }
     }
 
     /// The same with some of its files, in this order; the group columns stay those of all.
@@ -485,24 +500,33 @@ fn recorded<T>(
     read
 }
 
-/// Opens a file and takes note of it.
-fn open(source: Source, options: &Options, context: &Context<'_>) -> Result<(InputFile, Roles)> {
-    let task = record::Task::of_file(&source.shown, None);
-    context.recorder.time(Stage::Open, task, Volume::default(), || open_one(source, options))
-}
+/// Why a file is of no use, and the file where it could be opened.
+type Unusable = (Error, Option<Box<InputFile>>);
 
-fn open_one(source: Source, options: &Options) -> Result<(InputFile, Roles)> {
-    let file = InputFile::open(source)?;
-    if file.is_result() && options.amount.is_none() {
-        return Err(Error::Schema {
-            file: file.source.shown,
-            problem: "this is a result of concentra, not a snapshot; keep results out of the folder, or name a column \
-                      with --amount"
-                .into(),
-        });
+/// A file and its roles, or neither.
+type Opening = Result<(InputFile, Roles), Unusable>;
+
+/// Opens a file and takes note of it.
+fn open(source: Source, options: &Options, context: &Context<'_>) -> Opening {
+    let task = record::Task::of_file(&source.shown, None);
+    let mut opened = None;
+    let open = || {
+        let file = opened.insert(InputFile::open(source)?);
+        if file.is_result() && options.amount.is_none() {
+            return Err(Error::Schema {
+                file: file.source.shown.clone(),
+                problem: "this is a result of concentra, not a snapshot; keep results out of the folder, or name a \
+                          column with --amount"
+                    .into(),
+            });
+        }
+        roles::assign(&file.source, file.schema(), options)
+    };
+    match (context.recorder.time(Stage::Open, task, Volume::default(), open), opened) {
+        (Ok(roles), Some(file)) => Ok((file, roles)),
+        (Err(error), file) => Err((error, file.map(Box::new))),
+        (Ok(_), None) => unreachable!("roles are those of an opened file"),
     }
-    let roles = roles::assign(&file.source, file.schema(), options)?;
-    Ok((file, roles))
 }
 
 /// `a has`, `a and b have`, `a and 3 others have`, of `all` that are named by their first two at most.

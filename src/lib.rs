@@ -17,6 +17,7 @@ pub mod options;
 pub mod run;
 
 pub mod analyze;
+pub mod change;
 pub mod cohorts;
 pub mod columns;
 pub mod compare;

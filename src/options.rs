@@ -9,6 +9,7 @@ use crate::memory;
 use crate::metrics::Extras;
 use crate::moments::Fraction;
 
+pub mod change;
 pub mod grid;
 pub mod play;
 

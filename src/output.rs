@@ -14,6 +14,9 @@ pub mod parquet;
 pub mod table;
 pub mod text;
 
+/// How temporary files are called.
+pub const TEMPORARY: (&str, &str) = (".concentra-", ".tmp");
+
 /// Where results go, checked before the work starts.
 pub struct Output {
     format: Format,
@@ -150,16 +153,7 @@ impl Pending {
             let missing = io::Error::new(io::ErrorKind::NotFound, "there is no such folder");
             return Err(Error::io("write into the folder", folder, missing));
         }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".concentra-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file: the umask takes away what the user does not want.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let temporary =
-            builder.tempfile_in(folder).map_err(|e| Error::io("write into the folder", folder, e))?;
+        let temporary = temporary(folder).map_err(|e| Error::io("write into the folder", folder, e))?;
         Ok(Self { temporary, path: path.to_owned(), overwrite })
     }
 
@@ -183,6 +177,19 @@ impl Pending {
         }
         Ok(self.path)
     }
+}
+
+/// A file that has no name of its own yet.
+pub fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: the umask takes away what the user does not want.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }
 
 fn write(out: &mut (dyn Write + Send), format: Format, results: &Results, look: &table::Look) -> Result<()> {

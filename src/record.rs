@@ -43,6 +43,8 @@ pub enum Stage {
     Finish,
     /// Random coalitions of voting games.
     Sample,
+    /// Results to a part of a folder.
+    Write,
 }
 
 impl Stage {
@@ -63,6 +65,7 @@ impl Stage {
             Self::Ties => "ties",
             Self::Finish => "finish",
             Self::Sample => "sample",
+            Self::Write => "write",
         }
     }
 }

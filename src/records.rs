@@ -1,6 +1,7 @@
 //! What a recorder saw, whole: a table with a row per event, and a trace for Perfetto.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -17,7 +18,10 @@ const COLUMNS: [(&str, &str); 21] = [
     ("run", "the run: microseconds since 1970 at its start, and its process"),
     ("event", "number of the event within its run"),
     ("piece_of", "the event that this is a worker's share of; null for whole tasks"),
-    ("stage", "open, count, read, spill, merge, load, group, sort, reduce, search, prefix, finish or sample"),
+    (
+        "stage",
+        "open, count, read, spill, merge, load, group, sort, reduce, search, prefix, finish, sample or write",
+    ),
     ("task", "the task's name"),
     ("input", "the input file as the user named it, where the task is on one"),
     ("row_group", "its row group"),
@@ -54,7 +58,6 @@ pub fn table(recorder: &Recorder) -> Result<Results> {
     let wide = |of: &dyn Fn(&Event) -> Option<u64>| -> ArrayRef {
         Arc::new(UInt64Array::from_iter(events.iter().map(of)))
     };
-    let groups = |event: &Event| event.task.groups.clone().filter(|groups| !groups.is_empty());
     let starts = events.iter().map(|event| (began.as_nanos() + u128::from(event.start_ns)) as i64);
     let columns: [ArrayRef; COLUMNS.len()] = [
         texts(&|_| Some(run.clone())),
@@ -91,6 +94,10 @@ pub fn table(recorder: &Recorder) -> Result<Results> {
     Ok(Results::of(table.map_err(Error::arrow("build the records"))?, 0))
 }
 
+fn groups(event: &Event) -> Option<Range<usize>> {
+    event.task.groups.clone().filter(|groups| !groups.is_empty())
+}
+
 /// The same in Chrome's trace format, which Perfetto reads: a track per worker, one of tasks that several share, and one
 /// per device.
 pub fn trace(recorder: &Recorder) -> String {
@@ -115,7 +122,9 @@ pub fn trace(recorder: &Recorder) -> String {
             "name": format!("{} {}", event.stage.name(), event.task.name), "cat": event.stage.name(), "ph": "X",
             "ts": microseconds(event.start_ns), "dur": microseconds(event.duration_ns), "pid": 1, "tid": track,
             "args": {
-                "rows": event.volume.rows, "bytes_in": event.volume.bytes_in,
+                "event": event.number, "piece_of": event.piece_of, "input": event.task.file.as_deref(),
+                "row_group": event.task.row_group, "first_group": groups(&event).map(|groups| groups.start),
+                "status": if event.error.is_some() { "failed" } else { "ok" }, "rows": event.volume.rows, "bytes_in": event.volume.bytes_in,
                 "bytes_out": event.volume.bytes_out, "attempts": event.attempts, "error": event.error,
             },
         }));

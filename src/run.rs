@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::analyze::{Analysis, analyze};
+use crate::change::change;
 use crate::choose::calibration::Calibration;
 use crate::cli::{
-    AnalyzeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, Format, InspectArgs,
-    InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, SweepArgs,
+    AnalyzeArgs, ChangeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, Format,
+    InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, SweepArgs,
 };
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
@@ -68,6 +69,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
         Command::Analyze(args) => run_analyze(manners, args, tell),
         Command::Sweep(args) => run_sweep(manners, args, tell),
         Command::Power(args) => run_power(manners, args, tell),
+        Command::Change(args) => run_change(manners, args, tell),
         Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
@@ -183,11 +185,14 @@ fn run_batch(
     if !manners.quiet {
         let (rows, all) = (batch.rows, batch.kept + batch.made);
         let groups = if rows == 1 { "group" } else { "groups" };
-        let what = match (batch.made, batch.kept) {
+        let mut what = match (batch.made, batch.kept) {
             (0, _) => "nothing was missing or changed".to_owned(),
             (made, 0) => format!("{made} made"),
             (made, kept) => format!("{made} made, {kept} kept"),
         };
+        if batch.removed > 0 {
+            what += &format!(", {} removed whose inputs are others now", batch.removed);
+        }
         let parts = if all == 1 { "part" } else { "parts" };
         tell(Message::Note(&format!("{rows} {groups} in {all} {parts} in {}: {what}", folder.display())));
     }
@@ -280,6 +285,29 @@ fn run_power(manners: &Manners, args: &PowerArgs, tell: Tell<'_>) -> Result<()> 
         games.map(|games| (games, &powers.games)).into_iter().collect();
     outputs.push((output, &powers.voters));
     write_all(manners, outputs, &manners.look(true), tell)
+}
+
+fn run_change(manners: &Manners, args: &ChangeArgs, tell: Tell<'_>) -> Result<()> {
+    let asked = args.change()?;
+    args.input.keep(args.output.as_deref())?;
+    let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    let recording = Recording::open(&args.record, args.overwrite, &[&output])?;
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let changes = in_pool(args.threads.map(usize::from), || change(&asked, &context));
+    progress.finish();
+    let recorded = recording.finish(manners, tell);
+    let changes = changes??;
+    recorded?;
+    if !manners.quiet {
+        changes.device.iter().for_each(|device| tell(Message::Note(device)));
+        changes.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    if interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let look = manners.look(!args.measure.metrics.is_empty());
+    write_all(manners, vec![(output, &changes.results)], &look, tell)
 }
 
 /// Writes results whole: all are before any has its name.

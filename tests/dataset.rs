@@ -296,6 +296,8 @@ fn a_batch_goes_on_without_files_that_fail() {
     assert_eq!(rows(&shell.path("out")).len(), 99);
     let ran = shell.run("analyze in -o out/ --keep-going").says(&["s040.parquet", "nothing was missing"]);
     assert_eq!(ran.status, Some(3), "it is still told");
+    let manifest = fs::read_to_string(shell.path("out/_manifest.ndjson")).unwrap();
+    assert!(manifest.lines().next().unwrap().contains("s040.parquet"), "and it is written down: {manifest}");
     // Its pages, not its footer: its part is tried again each time.
     let mut bytes = good.clone();
     bytes[4..30].fill(0xee);
@@ -356,6 +358,26 @@ fn groups_go_and_come_with_their_files() {
     shell.run("analyze in -o out/ --keep-going").ok().says(&["69 groups", "1 made"]);
     shell.run("analyze in -o fresh/").ok();
     assert_eq!(bytes(&shell.path("out")), bytes(&shell.path("fresh")));
+}
+
+#[test]
+fn parts_that_go_are_told() {
+    let shell = Shell::new();
+    snapshots(&shell, 200, 20);
+    shell.run("analyze in -o out/").ok();
+    let ran = shell
+        .run("analyze in/s199.parquet -o out/")
+        .ok()
+        .says(&["1 group in 1 part", "removed whose inputs"]);
+    assert!(!ran.stderr.contains("kept"), "{}", ran.stderr);
+    // However the same input is written.
+    shell.run("analyze in -o out/").ok();
+    shell.run("analyze ./in -o out/").ok().says(&["nothing was missing"]);
+    let full = shell.path("in");
+    shell.run_words(&["analyze", full.to_str().unwrap(), "-o", "out/"]).ok().says(&["nothing was missing"]);
+    // What cannot be gone on with leaves nothing behind.
+    shell.run("analyze in -o gone/ --device nobody").fails(4, &["nobody"]);
+    assert!(!shell.path("gone").exists());
 }
 
 /// A manifest whose last line was cut short is mended before another is appended.

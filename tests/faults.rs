@@ -140,6 +140,50 @@ fn many_small_groups_are_known_to_be_shared_or_not() {
     assert_eq!((ran.status, ran.stdout.matches("n_rows").count()), (Some(3), 0));
 }
 
+/// The folder tells the week and the file the token: groups of that week may need it, whether other files share any or
+/// not.
+#[test]
+fn folders_tell_part_of_a_key() {
+    for weeks in [1, 5] {
+        let shell = Shell::new();
+        for week in 0..weeks {
+            write(&shell, &format!("in/week={week}/a.parquet"), &[("x", 1), ("y", 2)]);
+        }
+        write(&shell, "in/week=9/a.parquet", &[("x", 1), ("y", 2)]);
+        write(&shell, "in/week=9/b.parquet", &[("x", 10), ("y", 20)]);
+        cut(&shell, "in/week=9/b.parquet");
+        let ran = shell.run(LINE).says(&["2 groups are absent, week=9", "which it may have"]);
+        assert_eq!(
+            (ran.status, ran.stdout.matches("n_rows").count()),
+            (Some(3), 2 * weeks),
+            "{}",
+            ran.stdout
+        );
+        shell.run("analyze in -o out/ --keep-going").says(&["2 groups are absent, week=9"]);
+    }
+}
+
+/// A file without amounts has group columns all the same.
+#[test]
+fn a_file_of_no_use_costs_its_groups() {
+    let shell = Shell::new();
+    for (name, tokens) in [("a", ["x", "y"]), ("b", ["y", "z"]), ("c", ["m", "z"])] {
+        let columns = vec![("token", text(tokens)), ("balance", numbers([1, 2]))];
+        shell.parquet(&format!("in/{name}.parquet"), columns);
+    }
+    shell.parquet("in/bad.parquet", vec![("token", text(["y", "q"])), ("colour", text(["red", "blue"]))]);
+    let line = format!("{LINE} --by token");
+    assert_eq!(
+        kept(shell.run(&line), "token", &["in/bad.parquet", "2 groups are absent, token=q to token=y"]),
+        ["m", "x", "z"]
+    );
+    let ran = shell
+        .run("analyze in --by token -o out/ --keep-going")
+        .says(&["in/bad.parquet", "token=q to token=y"]);
+    assert_eq!(ran.status, Some(3));
+    ran.says(&["3 groups in"]);
+}
+
 /// A value that is none of the column's is no group's.
 #[test]
 fn folders_of_another_kind_cost_nothing() {

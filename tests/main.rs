@@ -4,6 +4,7 @@ mod shell;
 mod support;
 
 mod backends;
+mod change;
 mod cli_columns;
 mod cli_errors;
 mod cli_inputs;

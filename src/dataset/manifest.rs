@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
+use crate::output::temporary;
 
 /// The manifest's name: readers of datasets pass over names that begin so.
 pub const NAME: &str = "_manifest.ndjson";
@@ -19,6 +20,8 @@ pub const NAME: &str = "_manifest.ndjson";
 pub struct Manifest {
     /// The version that made it, and the options that decide numbers.
     pub made_by: Map<String, Value>,
+    /// Input files that could not be used and are in no part, and what to tell of them.
+    pub lost: Vec<(String, String)>,
     /// Finished parts, by name.
     pub parts: Vec<Part>,
 }
@@ -59,19 +62,22 @@ impl Part {
     fn of(line: &Value) -> Option<Self> {
         let text = |name: &str| line.get(name)?.as_str().map(str::to_owned);
         let number = |name: &str| line.get(name)?.as_u64();
-        let pair =
-            |lost: &Value| Some((lost.get(0)?.as_str()?.to_owned(), lost.get(1)?.as_str()?.to_owned()));
-        let lost = line.get("lost")?.as_array()?.iter().map(pair);
         Some(Self {
             name: text("part").filter(|name| is_part(name))?,
             digest: text("digest")?,
             files: number("files")?,
             rows: number("rows")?,
             bytes: number("bytes")?,
-            lost: lost.collect::<Option<_>>()?,
+            lost: pairs(line.get("lost")?)?,
             again: line.get("again")?.as_bool()?,
         })
     }
+}
+
+/// Files and what to tell of them.
+fn pairs(value: &Value) -> Option<Vec<(String, String)>> {
+    let pair = |pair: &Value| Some((pair.get(0)?.as_str()?.to_owned(), pair.get(1)?.as_str()?.to_owned()));
+    value.as_array()?.iter().map(pair).collect()
 }
 
 /// Whether a file's name is that of a part.
@@ -84,8 +90,9 @@ impl Manifest {
     /// What its lines say. Only the last may be cut short; parts that are told twice are as they are told last.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let mut lines = text.split_inclusive(|&b| b == b'\n');
-        let Value::Object(made_by) = serde_json::from_slice(lines.next()?).ok()? else { return None };
-        let mut manifest = Self { made_by, parts: vec![] };
+        let Value::Object(mut made_by) = serde_json::from_slice(lines.next()?).ok()? else { return None };
+        let lost = made_by.remove("lost").map_or(Some(vec![]), |lost| pairs(&lost))?;
+        let mut manifest = Self { made_by, lost, parts: vec![] };
         let mut lines = lines.peekable();
         while let Some(line) = lines.next() {
             let part = serde_json::from_slice(line).ok().and_then(|line| Part::of(&line));
@@ -126,13 +133,13 @@ impl Manifest {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(NAME);
         let failed = |e| Error::io("write the file", &path, e);
-        let mut text = format!("{}\n", Value::Object(self.made_by.clone()));
+        let mut first = self.made_by.clone();
+        if !self.lost.is_empty() {
+            first.insert("lost".into(), json!(self.lost));
+        }
+        let mut text = format!("{}\n", Value::Object(first));
         self.parts.iter().for_each(|part| text += &part.line());
-        let mut file = tempfile::Builder::new()
-            .prefix(super::TEMPORARY.0)
-            .suffix(super::TEMPORARY.1)
-            .tempfile_in(folder)
-            .map_err(failed)?;
+        let mut file = temporary(folder).map_err(failed)?;
         file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist(&path).map_err(|e| failed(e.error))?;
         sync(folder)
@@ -180,7 +187,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Manifest::read(folder.path()).unwrap(), None);
         let made_by = json!({"concentra": "1"}).as_object().unwrap().clone();
-        let mut manifest = Manifest { made_by, parts: vec![] };
+        let lost = vec![("b".to_owned(), "b: gone".to_owned())];
+        let mut manifest = Manifest { made_by, lost, parts: vec![] };
         manifest.write(folder.path()).unwrap();
         for at in [7, 3, 5] {
             manifest.append(folder.path(), part(at)).unwrap();

@@ -118,6 +118,11 @@ impl Extent {
         self
     }
 
+    /// Whether nothing is known.
+    pub fn is_any(&self) -> bool {
+        self.0.iter().all(|side| *side == Side::Any)
+    }
+
     /// Whether a group is within, by its encoded value of each column.
     pub fn holds<'v>(&self, value: impl Fn(usize) -> &'v [u8]) -> bool {
         self.0.iter().enumerate().all(|(column, side)| match side {

@@ -10,7 +10,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
 use crate::input::file::InputFile;
-use crate::input::roles::{KeySource, Roles, is_asset};
+use crate::input::roles::{KeyColumn, KeySource, Roles, is_asset};
 
 /// The group columns: the union over all files, null where a file has none.
 #[derive(Debug, Clone)]
@@ -63,6 +63,13 @@ impl GroupSchema {
     pub fn part(&self, files: &[usize]) -> Self {
         let sources = files.iter().map(|&file| self.sources[file].clone()).collect();
         Self { fields: self.fields.clone(), sources }
+    }
+
+    /// The same columns for one more file, which has these.
+    pub fn of_one(&self, keys: &[KeyColumn]) -> Self {
+        let source = |field: &Field| keys.iter().find(|key| key.name.eq_ignore_ascii_case(field.name()));
+        let sources = self.fields.iter().map(|field| source(field).map(|key| key.source.clone()));
+        Self { fields: self.fields.clone(), sources: vec![sources.collect()] }
     }
 
     /// Where a file's values of a group column come from; none where it has no such column.

@@ -21,6 +21,8 @@ pub struct Lost {
     pub problem: String,
     /// Whether no other files share a group, where that is known before any is read: then it is taken to share none.
     pub alone: Option<bool>,
+    /// Whether it failed while it was read, and may not the next time.
+    pub was_read: bool,
     /// What it was opened as, where that went well.
     opened: Option<(GroupSchema, InputFile)>,
 }
@@ -49,20 +51,28 @@ pub struct Absent {
 }
 
 impl Lost {
-    /// A file that could not be opened.
-    pub(super) fn unopened(source: Source, error: &Error) -> Self {
+    /// A file that could not be opened, or whose columns are of no use but for its group columns.
+    pub(super) fn unread(source: Source, error: &Error, opened: Option<(GroupSchema, InputFile)>) -> Self {
         let problem = problem(&source, error);
-        Self { source, problem, alone: None, opened: None }
+        Self { source, problem, alone: None, was_read: false, opened }
     }
 
-    /// Whether it was opened, and failed later.
-    pub fn was_open(&self) -> bool {
-        self.opened.is_some()
+    /// What is known of its groups without reading it.
+    pub fn extent(&self, schema: &GroupSchema, files: &[InputFile]) -> Result<Extent> {
+        match &self.opened {
+            Some((schema, file)) => Extent::of_file(schema, 0, file),
+            None => Extent::of_path(schema, files, &self.source),
+        }
+    }
+
+    /// Whether its groups may be taken for its own, where no others share one: nothing at all is known of them.
+    pub fn is_unknown(&self, extent: &Extent) -> bool {
+        self.opened.is_none() && extent.is_any()
     }
 
     /// It, what is wrong with it, and what follows.
     pub fn line(&self, told: &str) -> String {
-        format!("{}: {}: {told}", self.source.shown, self.problem)
+        format!("{}: {}; {told}", self.source.shown, self.problem)
     }
 }
 
@@ -126,7 +136,7 @@ impl Ingest {
                 let file = self.files[at].clone();
                 let (source, problem) = (file.source.clone(), problem(&file.source, fault));
                 let opened = Some((self.schema.part(&[at]), file));
-                lost.push((at, Lost { source, problem, alone: None, opened }));
+                lost.push((at, Lost { source, problem, alone: None, was_read: true, opened }));
             }
         }
         if lost.is_empty() {
@@ -163,26 +173,24 @@ impl Ingest {
                 absent.told.push((self.tell(&own), !hit.is_empty()));
                 continue;
             }
-            let (extent, why) = match &lost.opened {
-                Some((schema, file)) => (Extent::of_file(schema, 0, file)?, "which it may have"),
-                None => (Extent::of_path(&self.schema, &self.files, &lost.source)?, "by its path"),
-            };
-            let extent = extent.forgetting(&assets);
-            let why = if extent.is_one() { why } else { "which it may have" };
-            let needing = extent.has(&columns, keys.len())?;
-            let is_alone = match (lost.alone, self.looks_through) {
-                (Some(alone), _) => alone,
-                (None, true) => false,
-                (None, false) => lost.opened.is_none() && self.share_no_group(counted, &needing)?,
-            };
-            if lost.opened.is_none() && !extent.is_one() && is_alone {
+            let extent = lost.extent(&self.schema, &self.files)?.forgetting(&assets);
+            let is_own = lost.is_unknown(&extent)
+                && match lost.alone {
+                    Some(alone) => alone,
+                    None => !self.looks_through && self.share_no_group(counted)?,
+                };
+            if is_own {
                 let told = "its groups are unknown, and taken for its own: no other files share one";
                 absent.told.push((told.into(), false));
                 continue;
             }
+            let needing = extent.has(&columns, keys.len())?;
+            let why = if extent.is_one() { "by its path" } else { "which it may have" };
             let hit: Vec<usize> = (0..keys.len()).filter(|&group| needing[group]).collect();
             let shown: Vec<&[u8]> = hit.iter().map(|&group| &keys[group][..]).collect();
-            absent.told.push((format!("{}, {why}", self.tell(&shown)), !hit.is_empty()));
+            let told = self.tell(&shown);
+            let told = if hit.is_empty() { told } else { format!("{told}, {why}") };
+            absent.told.push((told, !hit.is_empty()));
             hit.into_iter().for_each(|group| absent.groups[group] = true);
         }
         Ok(absent)
@@ -198,8 +206,8 @@ impl Ingest {
         }
     }
 
-    /// Whether each of these groups lies in one file alone, of two at least.
-    fn share_no_group(&self, counted: &Counted, among: &[bool]) -> Result<bool> {
+    /// Whether each group lies in one file alone, of two at least.
+    fn share_no_group(&self, counted: &Counted) -> Result<bool> {
         let groups = &counted.groups;
         let mut of_files: Vec<Option<HashSet<usize>>> = vec![Some(HashSet::new()); self.files.len()];
         for (task, own) in counted.tasks.iter().zip(&groups.of_task) {
@@ -212,7 +220,7 @@ impl Ingest {
                 _ => *of_file = None,
             }
         }
-        let mut file_of: Vec<Option<usize>> = vec![None; among.len()];
+        let mut file_of: Vec<Option<usize>> = vec![None; groups.keys.len()];
         for (file, listed) in of_files.into_iter().enumerate() {
             let own = match listed {
                 Some(own) => own,
@@ -222,7 +230,7 @@ impl Ingest {
                 },
             };
             for group in own {
-                if among[group] && *file_of[group].get_or_insert(file) != file {
+                if *file_of[group].get_or_insert(file) != file {
                     return Ok(false);
                 }
             }

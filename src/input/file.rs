@@ -183,7 +183,7 @@ impl InputFile {
     /// Whether concentra wrote it as a result.
     pub fn is_result(&self) -> bool {
         let footer = self.metadata.metadata().file_metadata().key_value_metadata();
-        footer.is_some_and(|entries| entries.iter().any(|entry| entry.key == "concentra.schema_version"))
+        footer.is_some_and(|entries| entries.iter().any(|entry| entry.key.starts_with("concentra.")))
     }
 }
 

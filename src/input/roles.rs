@@ -72,6 +72,11 @@ const NO_AMOUNT: &[&str] = &[
 ];
 
 /// Whether a column of this name holds assets.
+pub fn is_snapshot(name: &str) -> bool {
+    SNAPSHOT.iter().any(|snapshot| snapshot.eq_ignore_ascii_case(name))
+}
+
+/// Whether a column of this name is that of an asset.
 pub fn is_asset(name: &str) -> bool {
     ASSET.iter().any(|asset| asset.eq_ignore_ascii_case(name))
 }

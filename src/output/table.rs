@@ -45,8 +45,19 @@ const HEADLINE: &[&str] = &[
 const EARNED: &[&str] =
     &["reward_no_capital_share", "reward_concentration", "kakwani", "reward_top_10pct_share"];
 
+/// Changes of metrics that are shown unasked.
+const CHANGED: &[&str] = &["d_gini", "d_hhi", "d_nakamoto_1_2"];
+
 /// What nobody reads in a table: lists, and what stands there more exactly.
-const HIDDEN: &[&str] = &["lorenz", "total_f64", "concentration_curve", "yield_decile", "reward_total_f64"];
+const HIDDEN: &[&str] = &[
+    "d_lorenz",
+    "growth_decile",
+    "lorenz",
+    "total_f64",
+    "concentration_curve",
+    "yield_decile",
+    "reward_total_f64",
+];
 
 /// Renders a table with a final line break.
 pub fn render(results: &Results, look: &Look) -> Result<String> {
@@ -148,10 +159,16 @@ impl View {
         let fixed = self.fixed();
         let named = |name: &&str| (self.keys..self.batch.num_columns()).find(|&i| self.name(i) == *name);
         let standard: Vec<String> = catalog(&Extras::default()).into_iter().map(|m| m.name).collect();
-        let asked = |i: usize| self.look.chosen || !standard.iter().any(|name| name == self.name(i));
+        let is_standard = |name: &str| {
+            let of = name.strip_prefix("d_").filter(|_| !CHANGED.contains(&name)).unwrap_or(name);
+            standard.iter().any(|standard| standard == of)
+        };
+        let asked = |i: usize| self.look.chosen || !is_standard(self.name(i));
         // What was asked for is the last to be left out where the terminal is narrow.
         let profits: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
-        let shown = |name: &str| name != "lorenz" && (!profits.contains(&name) || EARNED.contains(&name));
+        let lists = ["lorenz", "d_lorenz", "growth_decile"];
+        let shown =
+            |name: &str| !lists.contains(&name) && (!profits.contains(&name) || EARNED.contains(&name));
         let chosen = (fixed..self.batch.num_columns()).filter(|&i| asked(i) && shown(self.name(i)));
         let chosen = chosen.filter(|&i| !is_zero(self.batch.column(i), self.name(i)));
         let telling = HEADLINE.iter().filter_map(named).filter(|&i| !self.look.chosen || i < fixed);
