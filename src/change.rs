@@ -1,0 +1,306 @@
+//! `change`: what happens between two snapshots of an asset.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Float64Builder, Int64Array, ListBuilder, RecordBatch,
+    StringArray, UInt32Array, UInt64Array,
+};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, UInt64Type};
+use rayon::prelude::*;
+
+use crate::analyze::{Beside, analyze_files, check};
+use crate::choose::Opened;
+use crate::error::{Error, Result};
+use crate::groups::extent::encoded;
+use crate::groups::schema::convert;
+use crate::ingest::{Context, Ingest};
+use crate::memory::Memory;
+use crate::metrics::{self, Kind};
+use crate::options::change::Change;
+use crate::results::Results;
+
+pub mod pair;
+
+use pair::{Holders, Pair, compare};
+
+/// What was found.
+pub struct Changes {
+    /// A row per asset and pair of snapshots.
+    pub results: Results,
+    /// What the user should know, in full sentences.
+    pub warnings: Vec<String>,
+    /// What computed and why, where devices were looked at.
+    pub device: Option<String>,
+}
+
+/// Compares the snapshots of every asset.
+pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
+    let options = &asked.options;
+    check(options)?;
+    let ingest = Ingest::open(options, context)?;
+    if let Some(unnamed) = ingest.roles.iter().position(|roles| roles.owner.is_none()) {
+        return Err(Error::Schema {
+            file: ingest.files[unnamed].source.shown.clone(),
+            problem: "no column of owners was found, and change follows owners; name it with --owner".into(),
+        });
+    }
+    let schema = &ingest.schema;
+    let clash = |field: &&Field| COLUMNS.iter().any(|(name, _, _)| name == field.name());
+    if let Some(clash) = schema.fields.iter().find(clash) {
+        return Err(Error::Usage(format!(
+            "the group column `{}` has the name of a result column; rename it in the input or leave it out of --by",
+            clash.name()
+        )));
+    }
+    let (times, assets): (Vec<usize>, Vec<usize>) =
+        (0..schema.fields.len()).partition(|&column| ingest.is_snapshot(column, options));
+    if times.is_empty() {
+        let problem = "change needs snapshots: name their column in --by, or leave out --by";
+        return Err(Error::Usage(problem.into()));
+    }
+
+    // The metrics of every group, and then its holders by name.
+    let opened = Opened::default();
+    let files: Vec<usize> = (0..ingest.files.len()).collect();
+    let beside = Beside { opened: &opened, cohorts: None };
+    let analysis = analyze_files(ingest.part(&files), options, context, beside)?;
+    let measured = analysis.results.table()?;
+    let counted = ingest.count(usize::MAX, options, context)?;
+    let memory = Memory::of(options.memory_limit).beside(ingest.population.bytes());
+    let players = ingest.players(&counted, &memory, options, context)?;
+    let keys = &counted.groups.keys;
+    if keys.len() != measured.num_rows() {
+        return Err(Error::changed("of all files".into()));
+    }
+    let units = &counted.groups.units;
+    let holders: Vec<Holders> =
+        players.into_par_iter().zip(units).map(|(own, &unit)| Holders::new(own, unit)).collect();
+
+    let columns = schema.columns_of(keys)?;
+    let series = series(&columns, &times, &assets, keys.len())?;
+    let shown = shown(&columns, &times, keys.len())?;
+    let mut warnings = analysis.of_files;
+    warnings.extend(analysis.warnings);
+    let alone = series.iter().filter(|groups| groups.len() < 2).count();
+    if alone > 0 {
+        let assets = if alone == 1 { "1 asset has".into() } else { format!("{alone} assets have") };
+        warnings.push(format!("{assets} one snapshot alone, and no change"));
+    }
+    let pairs = pairs(&series, &shown, asked)?;
+    context.progress.start("comparing", pairs.len() as u64);
+    let found: Vec<Pair> = pairs
+        .par_iter()
+        .map(|&(from, to)| {
+            if (context.interrupted)() {
+                return Err(Error::Interrupted);
+            }
+            let pair = compare(&holders[from], &holders[to]);
+            context.progress.add(1);
+            Ok(pair)
+        })
+        .collect::<Result<_>>()?;
+
+    let mut provenance = ingest.provenance(options);
+    let said = serde_json::json!({ "every": asked.every, "between": asked.between });
+    provenance.insert("concentra.change".into(), said.to_string());
+    let table = Table { columns: &columns, times: &times, assets: &assets, shown: &shown, pairs: &pairs };
+    let results = table.of(&ingest, &found, &measured, options, provenance)?;
+    Ok(Changes { results, warnings, device: analysis.device })
+}
+
+/// Some columns of a group's key, as bytes that compare in their order.
+type Key = Vec<Box<[u8]>>;
+
+/// The groups of each asset, in the order of their snapshots; assets in the order of their keys.
+fn series(columns: &[ArrayRef], times: &[usize], assets: &[usize], groups: usize) -> Result<Vec<Vec<usize>>> {
+    let values = encoded(columns)?;
+    let of = |own: &[usize], group: usize| -> Key {
+        own.iter().map(|&column| values[column][group].clone()).collect()
+    };
+    let mut order: Vec<(Key, Key, usize)> =
+        (0..groups).map(|group| (of(assets, group), of(times, group), group)).collect();
+    order.par_sort_unstable();
+    Ok(order
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|own| own.iter().map(|(_, _, group)| *group).collect())
+        .collect())
+}
+
+/// Each group's snapshot in words: several columns where files name it differently.
+fn shown(columns: &[ArrayRef], times: &[usize], groups: usize) -> Result<Vec<String>> {
+    let texts: Vec<ArrayRef> =
+        times.iter().map(|&column| convert(&columns[column], &DataType::Utf8)).collect::<Result<_>>()?;
+    let of = |group: usize| {
+        let told = texts.iter().filter(|text| text.is_valid(group));
+        told.map(|text| text.as_string::<i32>().value(group)).collect::<Vec<_>>().join(", ")
+    };
+    Ok((0..groups).map(of).collect())
+}
+
+/// Which groups are compared.
+fn pairs(series: &[Vec<usize>], shown: &[String], asked: &Change) -> Result<Vec<(usize, usize)>> {
+    let Some((from, to)) = &asked.between else {
+        let of_asset = |groups: &Vec<usize>| -> Vec<(usize, usize)> {
+            let taken: Vec<usize> = groups.iter().copied().step_by(asked.every).collect();
+            taken.windows(2).map(|pair| (pair[0], pair[1])).collect()
+        };
+        return Ok(series.iter().flat_map(of_asset).collect());
+    };
+    let of_asset = |groups: &Vec<usize>| {
+        let at = |wanted: &String| groups.iter().copied().find(|&group| shown[group] == *wanted);
+        at(from).zip(at(to))
+    };
+    let pairs: Vec<(usize, usize)> = series.iter().filter_map(of_asset).collect();
+    if pairs.is_empty() {
+        let longest = series.iter().max_by_key(|groups| groups.len());
+        let some = match longest.map(|groups| &groups[..]) {
+            None | Some([]) => "there are none".to_owned(),
+            Some([one]) => format!("there is {}", shown[*one]),
+            Some([first, .., last]) => format!("there are {} to {}", shown[*first], shown[*last]),
+        };
+        return Err(Error::Usage(format!("--between {from},{to}: no asset has both snapshots; {some}")));
+    }
+    Ok(pairs)
+}
+
+/// The columns of every pair, with their types and readings.
+const COLUMNS: &[(&str, DataType, &str)] = &[
+    ("snapshot_from", DataType::Utf8, "The earlier snapshot."),
+    ("snapshot_to", DataType::Utf8, "The later snapshot."),
+    ("n_entered", DataType::UInt64, "Owners who hold something later and held nothing before."),
+    ("n_exited", DataType::UInt64, "Owners who held something before and hold nothing later."),
+    ("n_stayed", DataType::UInt64, "Owners who hold something at both times."),
+    (
+        "moved_share",
+        DataType::Float64,
+        "½ Σ |p_i(later) − p_i(earlier)| over all owners: the part of everything that changed hands. 0: nothing, 1: all.",
+    ),
+    (
+        "top_10_overlap",
+        DataType::Float64,
+        "Owners in both tops of ten, of those in either (Jaccard); all who are tied at the tenth rank are in the top.",
+    ),
+    ("top_100_overlap", DataType::Float64, "The same of a hundred."),
+    (
+        "rank_correlation",
+        DataType::Float64,
+        "Spearman's rank correlation of what those have who stayed, ties at their mean rank; null where fewer than two stayed or all have as much.",
+    ),
+];
+
+const GROWTH: (&str, &str) = (
+    "growth_decile",
+    "What each tenth of the earlier holders, the poorest first, has later over what it had: do the rich get richer? Ties share their block's mean; null in the list where a tenth has nobody.",
+);
+
+/// What the rows of the result are about.
+struct Table<'a> {
+    columns: &'a [ArrayRef],
+    times: &'a [usize],
+    assets: &'a [usize],
+    shown: &'a [String],
+    pairs: &'a [(usize, usize)],
+}
+
+impl Table<'_> {
+    fn of(
+        &self,
+        ingest: &Ingest,
+        found: &[Pair],
+        measured: &RecordBatch,
+        options: &crate::options::Options,
+        provenance: HashMap<String, String>,
+    ) -> Result<Results> {
+        let (mut fields, mut arrays): (Vec<Field>, Vec<ArrayRef>) = (vec![], vec![]);
+        let from: UInt32Array = self.pairs.iter().map(|pair| pair.0 as u32).collect();
+        let to: UInt32Array = self.pairs.iter().map(|pair| pair.1 as u32).collect();
+        let taken = |column: &ArrayRef, at: &UInt32Array| take(column, at, None);
+        let failed = || Error::arrow("build the result");
+        for &column in self.assets {
+            fields.push(ingest.schema.fields[column].clone());
+            arrays.push(taken(&self.columns[column], &from).map_err(failed())?);
+        }
+        let numbers = |of: &dyn Fn(&Pair) -> Option<f64>| -> ArrayRef {
+            Arc::new(Float64Array::from_iter(found.iter().map(of)))
+        };
+        let counts = |of: &dyn Fn(&Pair) -> u64| -> ArrayRef {
+            Arc::new(UInt64Array::from_iter_values(found.iter().map(of)))
+        };
+        let snapshot = |at: &UInt32Array| -> Result<ArrayRef> {
+            match self.times {
+                [one] => taken(&self.columns[*one], at).map_err(failed()),
+                _ => Ok(Arc::new(StringArray::from_iter_values(
+                    at.values().iter().map(|&group| &self.shown[group as usize]),
+                ))),
+            }
+        };
+        let own: [ArrayRef; COLUMNS.len()] = [
+            snapshot(&from)?,
+            snapshot(&to)?,
+            counts(&|pair| pair.entered),
+            counts(&|pair| pair.exited),
+            counts(&|pair| pair.stayed),
+            numbers(&|pair| pair.moved_share),
+            numbers(&|pair| pair.top_10_overlap),
+            numbers(&|pair| pair.top_100_overlap),
+            numbers(&|pair| pair.rank_correlation),
+        ];
+        let mut add = |name: &str, reading: &str, array: ArrayRef| {
+            let reading = HashMap::from([("reading".to_owned(), reading.to_owned())]);
+            fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(reading));
+            arrays.push(array);
+        };
+        COLUMNS.iter().zip(own).for_each(|((name, _, reading), array)| add(name, reading, array));
+        add(GROWTH.0, GROWTH.1, lists(found.iter().map(|pair| pair.growth.clone())));
+        for metric in metrics::select(metrics::catalog(&options.extras), &options.metrics)? {
+            let column = measured.column_by_name(&metric.name).expect("it was measured");
+            let change = difference(column, metric.kind, self.pairs);
+            add(&format!("d_{}", metric.name), &format!("The change of {}.", metric.name), change);
+        }
+        let schema = Schema::new(fields).with_metadata(provenance);
+        let table = RecordBatch::try_new(Arc::new(schema), arrays).map_err(failed())?;
+        Ok(Results::of(table, self.assets.len() + 2))
+    }
+}
+
+/// The later value less the earlier one, of every pair; null where either is.
+fn difference(column: &ArrayRef, kind: Kind, pairs: &[(usize, usize)]) -> ArrayRef {
+    match kind {
+        Kind::Number => {
+            let values = column.as_primitive::<Float64Type>();
+            let at = |group: usize| values.is_valid(group).then(|| values.value(group));
+            let changes = pairs.iter().map(|&(from, to)| Some(at(to)? - at(from)?));
+            Arc::new(Float64Array::from_iter(changes))
+        }
+        Kind::Count => {
+            let values = column.as_primitive::<UInt64Type>();
+            let at = |group: usize| values.is_valid(group).then(|| values.value(group) as i64);
+            let changes = pairs.iter().map(|&(from, to)| Some(at(to)? - at(from)?));
+            Arc::new(Int64Array::from_iter(changes))
+        }
+        Kind::List(_) => {
+            let values = column.as_list::<i32>();
+            let at = |group: usize| values.is_valid(group).then(|| values.value(group));
+            lists(pairs.iter().map(|&(from, to)| {
+                let (from, to) = (at(from)?, at(to)?);
+                let (from, to) = (from.as_primitive::<Float64Type>(), to.as_primitive::<Float64Type>());
+                Some(to.values().iter().zip(from.values()).map(|(to, from)| Some(to - from)).collect())
+            }))
+        }
+    }
+}
+
+/// A column of lists of doubles.
+fn lists(values: impl Iterator<Item = Option<Vec<Option<f64>>>>) -> ArrayRef {
+    let item = Arc::new(Field::new("element", DataType::Float64, true));
+    let mut lists = ListBuilder::new(Float64Builder::new()).with_field(item);
+    for value in values {
+        let is_there = value.is_some();
+        value.into_iter().flatten().for_each(|number| lists.values().append_option(number));
+        lists.append(is_there);
+    }
+    Arc::new(lists.finish())
+}

@@ -1,0 +1,186 @@
+//! `change`: snapshots of an asset beside each other.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::shell::{Shell, numbers, read, text};
+use crate::support::real_data;
+
+/// A snapshot of some owners at a block; owners with nothing are left out.
+fn snapshot(shell: &Shell, block: u64, token: &str, amounts: &[u64]) {
+    let held: Vec<(String, u64)> = amounts
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| **n > 0)
+        .map(|(i, n)| (format!("0x{i:040x}"), *n))
+        .collect();
+    shell.parquet(
+        &format!("in/{token}-{block}.parquet"),
+        vec![
+            ("block_number", numbers(held.iter().map(|_| block))),
+            ("token", text(held.iter().map(|_| token))),
+            ("owner", text(held.iter().map(|(owner, _)| &owner[..]))),
+            ("balance", numbers(held.iter().map(|(_, n)| *n))),
+        ],
+    );
+}
+
+fn shell() -> Shell {
+    let shell = Shell::new();
+    for (block, amounts) in [(9, [50, 30, 20, 0]), (10, [30, 30, 0, 40]), (100, [30, 30, 1, 39])] {
+        snapshot(&shell, block, "x", &amounts);
+    }
+    snapshot(&shell, 9, "y", &[1, 2, 3, 4]);
+    snapshot(&shell, 100, "y", &[2, 4, 6, 8]);
+    snapshot(&shell, 9, "z", &[5]);
+    shell
+}
+
+#[test]
+fn consecutive_snapshots_of_each_asset() {
+    let shell = shell();
+    let ran = shell.run("change in --format json --metrics gini,nakamoto_1_2,lorenz").ok();
+    assert!(ran.stderr.contains("1 asset has one snapshot alone"), "{}", ran.stderr);
+    let rows = ran.json();
+    let of = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<Value>>();
+    assert_eq!(of("token"), ["x", "x", "y"]);
+    assert_eq!(of("snapshot_from"), [9, 10, 9], "blocks in their order, not in that of their digits");
+    assert_eq!(of("snapshot_to"), [10, 100, 100]);
+    assert_eq!(
+        (of("n_entered"), of("n_exited"), of("n_stayed")),
+        (
+            vec![1.into(), 1.into(), 0.into()],
+            vec![1.into(), 0.into(), 0.into()],
+            vec![2.into(), 3.into(), 4.into()],
+        )
+    );
+    assert_eq!(of("moved_share"), [0.4, 0.01, 0.0]);
+    assert_eq!(of("rank_correlation")[2], 1.0);
+    let growth: Vec<f64> =
+        rows[2]["growth_decile"].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+    assert!(!growth.is_empty() && growth.iter().all(|&grown| grown == 2.0), "twice as much each");
+    // The changes are those of two rows of analyze.
+    let measured = shell.groups("in --owners merge --metrics gini,nakamoto_1_2,lorenz");
+    let row = |token: &str, block: u64| {
+        measured.iter().find(|row| row["token"] == token && row["block_number"] == block).unwrap()
+    };
+    for change in &rows {
+        let token = change["token"].as_str().unwrap();
+        let at = |name: &str| row(token, change[name].as_u64().unwrap());
+        let (from, to) = (at("snapshot_from"), at("snapshot_to"));
+        let number = |row: &Value, name: &str| row[name].as_f64().unwrap();
+        for name in ["gini", "nakamoto_1_2"] {
+            assert_eq!(number(change, &format!("d_{name}")), number(to, name) - number(from, name));
+        }
+        let lorenz = |row: &Value, name: &str, p: usize| row[name][p].as_f64().unwrap();
+        assert_eq!(lorenz(change, "d_lorenz", 50), lorenz(to, "lorenz", 50) - lorenz(from, "lorenz", 50));
+    }
+}
+
+#[test]
+fn which_snapshots() {
+    let shell = shell();
+    let pairs = |line: &str| -> Vec<(Value, Value)> {
+        let rows = shell.run(&format!("change in --metrics gini --format json {line}")).json();
+        rows.iter().map(|row| (row["snapshot_from"].clone(), row["snapshot_to"].clone())).collect()
+    };
+    let pair = |from: u64, to: u64| (Value::from(from), Value::from(to));
+    assert_eq!(pairs("--every 2"), [pair(9, 100)]);
+    assert_eq!(pairs("--between 9,100"), [pair(9, 100), pair(9, 100)]);
+    assert_eq!(pairs("--between 100,9"), [pair(100, 9), pair(100, 9)]);
+    assert_eq!(pairs("--by block_number,token").len(), 3);
+    for (line, status, parts) in [
+        ("change in --between 9,11", 2, &["--between 9,11", "9 to 100"][..]),
+        ("change in --between 9", 2, &["FROM,TO"]),
+        ("change in --between 9,100 --every 2", 2, &["--every"]),
+        ("change in --by none", 2, &["snapshots"]),
+        ("change in --by token", 2, &["snapshots"]),
+        ("change in --look-through", 2, &["--look-through"]),
+        ("change in --top-holders 3", 2, &["--top-holders"]),
+        ("change in --metrics ginni", 2, &["gini"]),
+        ("change in -o in/x-9.parquet --overwrite", 0, &[]),
+    ] {
+        let ran = shell.run(line);
+        assert_eq!(ran.status, Some(status), "{line}: {}", ran.stderr);
+        ran.says(parts);
+    }
+    shell.parquet("named.parquet", vec![("balance", numbers([1]))]);
+    shell.run("change named.parquet").fails(1, &["named.parquet", "--owner"]);
+}
+
+#[test]
+fn results_are_files_like_all_others() {
+    let shell = shell();
+    shell.run("change in --decimals 2 -o c.parquet").ok().says(&["3 rows written to c.parquet"]);
+    let table = read(&shell.path("c.parquet"));
+    let schema = table.schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names[..4], ["token", "snapshot_from", "snapshot_to", "n_entered"]);
+    assert!(names.contains(&"d_hhi") && names.contains(&"growth_decile"));
+    let shown = shell.run("change in --metrics gini").ok().stdout;
+    assert!(shown.contains("snapshot_from") && shown.contains("d_gini"), "{shown}");
+    // Permuted input, other threads: the same bytes.
+    shell.run("change in --decimals 2 -j 1 -o one.parquet").ok();
+    assert_eq!(
+        std::fs::read(shell.path("one.parquet")).unwrap(),
+        std::fs::read(shell.path("c.parquet")).unwrap()
+    );
+    let limited = shell.run("change in --memory-limit 128MB --format csv --metrics gini").ok();
+    assert_eq!(limited.stdout, shell.run("change in --format csv --metrics gini").ok().stdout);
+}
+
+/// Every week of real LP rewards: entered, exited and stayed reconcile with plain maps, and the regime's change stands out.
+#[test]
+fn weeks_of_real_rewards() {
+    let Some(folder) = real_data("change::weeks_of_real_rewards") else { return };
+    let folder = folder.join("lp/balancer_weekly");
+    let shell = Shell::new();
+    let words = ["change", folder.to_str().unwrap(), "--format", "json", "--metrics", "gini"];
+    let rows = shell.run_words(&words).json();
+    assert_eq!(rows.len(), 96);
+    let mut weeks: BTreeMap<u64, BTreeMap<String, f64>> = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let week: u64 = stem.trim_start_matches("week_").parse().unwrap();
+        let table = read(&path);
+        let texts = |name: &str| -> Vec<Option<String>> {
+            let column = table.column_by_name(name).expect(name);
+            let text = arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8).unwrap();
+            use arrow::array::AsArray;
+            text.as_string::<i32>().iter().map(|cell| cell.map(str::to_lowercase)).collect()
+        };
+        let (owners, amounts) = (texts(OWNER), texts(AMOUNT));
+        let own = weeks.entry(week).or_default();
+        for (owner, amount) in owners.into_iter().zip(amounts) {
+            let amount: f64 = amount.unwrap().parse().unwrap();
+            *own.entry(owner.unwrap()).or_default() += amount;
+        }
+    }
+    let weeks: Vec<(u64, BTreeMap<String, f64>)> = weeks
+        .into_iter()
+        .map(|(week, own)| (week, own.into_iter().filter(|(_, amount)| *amount > 0.0).collect()))
+        .collect();
+    for (row, pair) in rows.iter().zip(weeks.windows(2)) {
+        let ((from, before), (to, after)) = (&pair[0], &pair[1]);
+        assert_eq!((row["snapshot_from"].as_u64(), row["snapshot_to"].as_u64()), (Some(*from), Some(*to)));
+        let stayed = before.keys().filter(|owner| after.contains_key(*owner)).count();
+        let count = |name: &str| row[name].as_u64().unwrap() as usize;
+        assert_eq!((count("n_stayed"), count("n_exited")), (stayed, before.len() - stayed), "{from}");
+        assert_eq!(count("n_entered"), after.len() - stayed, "{from}");
+        let (all_before, all_after): (f64, f64) = (before.values().sum(), after.values().sum());
+        let owners: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let share = |of: &BTreeMap<String, f64>, owner: &String, all: f64| {
+            of.get(owner).copied().unwrap_or(0.0) / all
+        };
+        let moved: f64 = owners
+            .into_iter()
+            .map(|owner| (share(before, owner, all_before) - share(after, owner, all_after)).abs())
+            .sum();
+        assert!((row["moved_share"].as_f64().unwrap() - moved / 2.0).abs() < 1e-9, "{from}");
+    }
+}
+
+const OWNER: &str = "provider";
+const AMOUNT: &str = "reward";
