@@ -180,6 +180,61 @@ fn weeks_of_real_rewards() {
             .sum();
         assert!((row["moved_share"].as_f64().unwrap() - moved / 2.0).abs() < 1e-9, "{from}");
     }
+    // Most of those who earned in week 56 earned nothing in the next.
+    let left = |row: &Value| {
+        let count = |name: &str| row[name].as_f64().unwrap();
+        count("n_exited") / (count("n_exited") + count("n_stayed"))
+    };
+    let most = rows.iter().max_by(|a, b| left(a).total_cmp(&left(b))).unwrap();
+    assert_eq!(most["snapshot_to"], 57);
+}
+
+/// Do large pools grow faster? Pools as owners, against plain doubles.
+#[test]
+fn growth_of_pools() {
+    let Some(folder) = real_data("change::growth_of_pools") else { return };
+    let path = folder.join("lp/univ3_pool_days.parquet");
+    let shell = Shell::new();
+    let words = ["change", path.to_str().unwrap(), "--owner", "pool", "--amount", "tvl_usd", "--by", "date"];
+    let rows = shell
+        .run_words(&[&words[..], &["--every", "30", "--metrics", "gini", "--format", "json"]].concat())
+        .json();
+    assert!(rows.len() > 5, "{}", rows.len());
+    let table = read(&path);
+    let text = |name: &str| -> Vec<String> {
+        use arrow::array::AsArray;
+        let column =
+            arrow::compute::cast(table.column_by_name(name).unwrap(), &arrow::datatypes::DataType::Utf8);
+        column.unwrap().as_string::<i32>().iter().map(|cell| cell.unwrap_or_default().to_owned()).collect()
+    };
+    let (pools, dates, values) = (text("pool"), text("date"), text("tvl_usd"));
+    let mut days: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+    for ((pool, date), value) in pools.into_iter().zip(dates).zip(values) {
+        let value: f64 = value.parse().unwrap_or(0.0);
+        if value > 0.0 {
+            *days.entry(date[..10].to_owned()).or_default().entry(pool).or_default() += value;
+        }
+    }
+    for row in &rows {
+        let day = |name: &str| days.get(&row[name].as_str().unwrap()[..10]).cloned().unwrap_or_default();
+        let (before, after) = (day("snapshot_from"), day("snapshot_to"));
+        if before.is_empty() {
+            assert_eq!(row["growth_decile"], Value::Null);
+            continue;
+        }
+        let mut pools: Vec<(&String, f64)> = before.iter().map(|(pool, value)| (pool, *value)).collect();
+        pools.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let n = pools.len();
+        for (tenth, grown) in row["growth_decile"].as_array().unwrap().iter().enumerate() {
+            let own = &pools[tenth * n / 10..(tenth + 1) * n / 10];
+            let was: f64 = own.iter().map(|(_, value)| value).sum();
+            let is: f64 = own.iter().filter_map(|(pool, _)| after.get(*pool)).sum();
+            match grown.as_f64() {
+                None => assert!(own.is_empty()),
+                Some(grown) => assert!((grown - is / was).abs() <= 1e-9 * (is / was), "{grown} {}", is / was),
+            }
+        }
+    }
 }
 
 const OWNER: &str = "provider";
