@@ -15,21 +15,28 @@ use crate::analyze::{Beside, analyze_files, check};
 use crate::choose::Opened;
 use crate::error::{Error, Result};
 use crate::groups::extent::encoded;
-use crate::groups::schema::convert;
+use crate::groups::schema::{GroupSchema, convert};
 use crate::ingest::{Context, Ingest};
 use crate::memory::Memory;
 use crate::metrics::{self, Kind};
+use crate::numbers::unit::Unit;
+use crate::numbers::wide::ratio;
+use crate::options::Options;
 use crate::options::change::Change;
 use crate::results::Results;
 
 pub mod pair;
+pub mod vintages;
 
 use pair::{Holders, Pair, compare};
+use vintages::{Vintage, vintages};
 
 /// What was found.
 pub struct Changes {
     /// A row per asset and pair of snapshots.
     pub results: Results,
+    /// A row per asset, snapshot and vintage, where those were asked for.
+    pub vintages: Option<Results>,
     /// What the user should know, in full sentences.
     pub warnings: Vec<String>,
     /// What computed and why, where devices were looked at.
@@ -48,7 +55,9 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
         });
     }
     let schema = &ingest.schema;
-    let clash = |field: &&Field| COLUMNS.iter().any(|(name, _, _)| name == field.name());
+    let clash = |field: &&Field| {
+        COLUMNS.iter().chain(&VINTAGES).any(|(name, _)| *name == field.name() && *name != "snapshot")
+    };
     if let Some(clash) = schema.fields.iter().find(clash) {
         return Err(Error::Usage(format!(
             "the group column `{}` has the name of a result column; rename it in the input or leave it out of --by",
@@ -106,9 +115,16 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
     let mut provenance = ingest.provenance(options);
     let said = serde_json::json!({ "every": asked.every, "between": asked.between });
     provenance.insert("concentra.change".into(), said.to_string());
-    let table = Table { columns: &columns, times: &times, assets: &assets, shown: &shown, pairs: &pairs };
-    let results = table.of(&ingest, &found, &measured, options, provenance)?;
-    Ok(Changes { results, warnings, device: analysis.device })
+    let keys =
+        Keys { columns: &columns, times: &times, assets: &assets, shown: &shown, schema: &ingest.schema };
+    let results = table(&keys, &pairs, &found, &measured, options, provenance.clone())?;
+    let vintages = match asked.vintages {
+        true => {
+            Some(vintage_table(&keys, &vintages(&series, &holders), units, options.decimals, provenance)?)
+        }
+        false => None,
+    };
+    Ok(Changes { results, vintages, warnings, device: analysis.device })
 }
 
 /// Some columns of a group's key, as bytes that compare in their order.
@@ -166,104 +182,156 @@ fn pairs(series: &[Vec<usize>], shown: &[String], asked: &Change) -> Result<Vec<
     Ok(pairs)
 }
 
-/// The columns of every pair, with their types and readings.
-const COLUMNS: &[(&str, DataType, &str)] = &[
-    ("snapshot_from", DataType::Utf8, "The earlier snapshot."),
-    ("snapshot_to", DataType::Utf8, "The later snapshot."),
-    ("n_entered", DataType::UInt64, "Owners who hold something later and held nothing before."),
-    ("n_exited", DataType::UInt64, "Owners who held something before and hold nothing later."),
-    ("n_stayed", DataType::UInt64, "Owners who hold something at both times."),
+/// The columns of every pair, with their readings.
+const COLUMNS: [(&str, &str); 10] = [
+    ("snapshot_from", "The earlier snapshot."),
+    ("snapshot_to", "The later snapshot."),
+    ("n_entered", "Owners who hold something later and held nothing before."),
+    ("n_exited", "Owners who held something before and hold nothing later."),
+    ("n_stayed", "Owners who hold something at both times."),
     (
         "moved_share",
-        DataType::Float64,
         "½ Σ |p_i(later) − p_i(earlier)| over all owners: the part of everything that changed hands. 0: nothing, 1: all.",
     ),
     (
         "top_10_overlap",
-        DataType::Float64,
         "Owners in both tops of ten, of those in either (Jaccard); all who are tied at the tenth rank are in the top.",
     ),
-    ("top_100_overlap", DataType::Float64, "The same of a hundred."),
+    ("top_100_overlap", "The same of a hundred."),
     (
         "rank_correlation",
-        DataType::Float64,
         "Spearman's rank correlation of what those have who stayed, ties at their mean rank; null where fewer than two stayed or all have as much.",
+    ),
+    (
+        "growth_decile",
+        "What each tenth of the earlier holders, the poorest first, has later over what it had: do the rich get richer? Ties share their block's mean; null in the list where a tenth has nobody.",
     ),
 ];
 
-const GROWTH: (&str, &str) = (
-    "growth_decile",
-    "What each tenth of the earlier holders, the poorest first, has later over what it had: do the rich get richer? Ties share their block's mean; null in the list where a tenth has nobody.",
-);
+/// The columns of vintages, with their readings.
+const VINTAGES: [(&str, &str); 5] = [
+    ("snapshot", "The snapshot."),
+    ("vintage", "The snapshot in which these owners first hold something."),
+    ("n_holders", "How many of them hold something in this one."),
+    ("total", "What they hold together, exactly, in text."),
+    ("share", "That of what all hold."),
+];
 
-/// What the rows of the result are about.
-struct Table<'a> {
+/// The keys of groups, and what their columns are.
+struct Keys<'a> {
     columns: &'a [ArrayRef],
     times: &'a [usize],
     assets: &'a [usize],
     shown: &'a [String],
-    pairs: &'a [(usize, usize)],
+    schema: &'a GroupSchema,
 }
 
-impl Table<'_> {
-    fn of(
-        &self,
-        ingest: &Ingest,
-        found: &[Pair],
-        measured: &RecordBatch,
-        options: &crate::options::Options,
-        provenance: HashMap<String, String>,
-    ) -> Result<Results> {
-        let (mut fields, mut arrays): (Vec<Field>, Vec<ArrayRef>) = (vec![], vec![]);
-        let from: UInt32Array = self.pairs.iter().map(|pair| pair.0 as u32).collect();
-        let to: UInt32Array = self.pairs.iter().map(|pair| pair.1 as u32).collect();
-        let taken = |column: &ArrayRef, at: &UInt32Array| take(column, at, None);
-        let failed = || Error::arrow("build the result");
-        for &column in self.assets {
-            fields.push(ingest.schema.fields[column].clone());
-            arrays.push(taken(&self.columns[column], &from).map_err(failed())?);
-        }
-        let numbers = |of: &dyn Fn(&Pair) -> Option<f64>| -> ArrayRef {
-            Arc::new(Float64Array::from_iter(found.iter().map(of)))
-        };
-        let counts = |of: &dyn Fn(&Pair) -> u64| -> ArrayRef {
-            Arc::new(UInt64Array::from_iter_values(found.iter().map(of)))
-        };
-        let snapshot = |at: &UInt32Array| -> Result<ArrayRef> {
-            match self.times {
-                [one] => taken(&self.columns[*one], at).map_err(failed()),
-                _ => Ok(Arc::new(StringArray::from_iter_values(
-                    at.values().iter().map(|&group| &self.shown[group as usize]),
-                ))),
-            }
-        };
-        let own: [ArrayRef; COLUMNS.len()] = [
-            snapshot(&from)?,
-            snapshot(&to)?,
-            counts(&|pair| pair.entered),
-            counts(&|pair| pair.exited),
-            counts(&|pair| pair.stayed),
-            numbers(&|pair| pair.moved_share),
-            numbers(&|pair| pair.top_10_overlap),
-            numbers(&|pair| pair.top_100_overlap),
-            numbers(&|pair| pair.rank_correlation),
-        ];
-        let mut add = |name: &str, reading: &str, array: ArrayRef| {
-            let reading = HashMap::from([("reading".to_owned(), reading.to_owned())]);
-            fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(reading));
-            arrays.push(array);
-        };
-        COLUMNS.iter().zip(own).for_each(|((name, _, reading), array)| add(name, reading, array));
-        add(GROWTH.0, GROWTH.1, lists(found.iter().map(|pair| pair.growth.clone())));
-        for metric in metrics::select(metrics::catalog(&options.extras), &options.metrics)? {
-            let column = measured.column_by_name(&metric.name).expect("it was measured");
-            let change = difference(column, metric.kind, self.pairs);
-            add(&format!("d_{}", metric.name), &format!("The change of {}.", metric.name), change);
-        }
-        let schema = Schema::new(fields).with_metadata(provenance);
-        let table = RecordBatch::try_new(Arc::new(schema), arrays).map_err(failed())?;
-        Ok(Results::of(table, self.assets.len() + 2))
+impl Keys<'_> {
+    /// The columns that name the assets of some groups.
+    fn assets(&self, groups: &UInt32Array) -> Result<(Vec<Field>, Vec<ArrayRef>)> {
+        let fields = self.assets.iter().map(|&column| self.schema.fields[column].clone()).collect();
+        let arrays = self.assets.iter().map(|&column| taken(&self.columns[column], groups));
+        Ok((fields, arrays.collect::<Result<_>>()?))
     }
+
+    /// The snapshots of some groups: in words where files name them differently.
+    fn snapshots(&self, groups: &UInt32Array) -> Result<ArrayRef> {
+        match self.times {
+            [one] => taken(&self.columns[*one], groups),
+            _ => Ok(Arc::new(StringArray::from_iter_values(
+                groups.values().iter().map(|&group| &self.shown[group as usize]),
+            ))),
+        }
+    }
+}
+
+fn taken(column: &ArrayRef, groups: &UInt32Array) -> Result<ArrayRef> {
+    take(column, groups, None).map_err(Error::arrow("build the result"))
+}
+
+/// The rows of one table.
+struct Rows {
+    fields: Vec<Field>,
+    arrays: Vec<ArrayRef>,
+}
+
+impl Rows {
+    fn add(&mut self, name: &str, reading: &str, array: ArrayRef) {
+        let reading = HashMap::from([("reading".to_owned(), reading.to_owned())]);
+        self.fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(reading));
+        self.arrays.push(array);
+    }
+
+    fn finish(self, keys: usize, provenance: HashMap<String, String>) -> Result<Results> {
+        let schema = Schema::new(self.fields).with_metadata(provenance);
+        let table = RecordBatch::try_new(Arc::new(schema), self.arrays);
+        Ok(Results::of(table.map_err(Error::arrow("build the result"))?, keys))
+    }
+}
+
+/// A row per pair.
+fn table(
+    keys: &Keys<'_>,
+    pairs: &[(usize, usize)],
+    found: &[Pair],
+    measured: &RecordBatch,
+    options: &Options,
+    provenance: HashMap<String, String>,
+) -> Result<Results> {
+    let from: UInt32Array = pairs.iter().map(|pair| pair.0 as u32).collect();
+    let to: UInt32Array = pairs.iter().map(|pair| pair.1 as u32).collect();
+    let (fields, arrays) = keys.assets(&from)?;
+    let mut rows = Rows { fields, arrays };
+    let numbers = |of: fn(&Pair) -> Option<f64>| -> ArrayRef {
+        Arc::new(Float64Array::from_iter(found.iter().map(of)))
+    };
+    let counts =
+        |of: fn(&Pair) -> u64| -> ArrayRef { Arc::new(UInt64Array::from_iter_values(found.iter().map(of))) };
+    let own: [ArrayRef; COLUMNS.len()] = [
+        keys.snapshots(&from)?,
+        keys.snapshots(&to)?,
+        counts(|pair| pair.entered),
+        counts(|pair| pair.exited),
+        counts(|pair| pair.stayed),
+        numbers(|pair| pair.moved_share),
+        numbers(|pair| pair.top_10_overlap),
+        numbers(|pair| pair.top_100_overlap),
+        numbers(|pair| pair.rank_correlation),
+        lists(found.iter().map(|pair| pair.growth.clone())),
+    ];
+    COLUMNS.iter().zip(own).for_each(|((name, reading), array)| rows.add(name, reading, array));
+    for metric in metrics::select(metrics::catalog(&options.extras), &options.metrics)? {
+        let column = measured.column_by_name(&metric.name).expect("it was measured");
+        let reading = format!("The change of {}.", metric.name);
+        rows.add(&format!("d_{}", metric.name), &reading, difference(column, metric.kind, pairs));
+    }
+    rows.finish(keys.assets.len() + 2, provenance)
+}
+
+/// A row per asset, snapshot and vintage.
+fn vintage_table(
+    keys: &Keys<'_>,
+    vintages: &[Vintage],
+    units: &[Unit],
+    decimals: u8,
+    provenance: HashMap<String, String>,
+) -> Result<Results> {
+    let groups: UInt32Array = vintages.iter().map(|vintage| vintage.group as u32).collect();
+    let since: UInt32Array = vintages.iter().map(|vintage| vintage.since as u32).collect();
+    let (fields, arrays) = keys.assets(&groups)?;
+    let mut rows = Rows { fields, arrays };
+    let holders = UInt64Array::from_iter_values(vintages.iter().map(|vintage| vintage.holders));
+    let totals = vintages.iter().map(|vintage| units[vintage.group].plain(&vintage.amount, decimals));
+    let shares = vintages.iter().map(|vintage| ratio(&vintage.amount, &vintage.total));
+    let own: [ArrayRef; VINTAGES.len()] = [
+        keys.snapshots(&groups)?,
+        keys.snapshots(&since)?,
+        Arc::new(holders),
+        Arc::new(StringArray::from_iter_values(totals)),
+        Arc::new(Float64Array::from_iter_values(shares)),
+    ];
+    VINTAGES.iter().zip(own).for_each(|((name, reading), array)| rows.add(name, reading, array));
+    rows.finish(keys.assets.len() + 2, provenance)
 }
 
 /// The later value less the earlier one, of every pair; null where either is.

@@ -380,6 +380,9 @@ pub struct ChangeArgs {
         help_heading = "Snapshots"
     )]
     pub between: Vec<String>,
+    /// Write here what those hold who came first: a row per asset, snapshot and first snapshot of its owners
+    #[arg(long, value_name = "FILE", help_heading = "Snapshots")]
+    pub vintages: Option<PathBuf>,
 
     /// Write the results here instead of to stdout
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

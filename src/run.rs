@@ -289,9 +289,17 @@ fn run_power(manners: &Manners, args: &PowerArgs, tell: Tell<'_>) -> Result<()> 
 
 fn run_change(manners: &Manners, args: &ChangeArgs, tell: Tell<'_>) -> Result<()> {
     let asked = args.change()?;
-    args.input.keep(args.output.as_deref())?;
+    for output in [args.output.as_deref(), args.vintages.as_deref()] {
+        args.input.keep(output)?;
+    }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
-    let recording = Recording::open(&args.record, args.overwrite, &[&output])?;
+    let vintages = args.vintages.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
+    let vintages = vintages.transpose()?;
+    if vintages.as_ref().is_some_and(|vintages| vintages.is_same(&output)) {
+        return Err(Error::Usage("--vintages: name another file than -o".into()));
+    }
+    let others: Vec<&Output> = std::iter::once(&output).chain(&vintages).collect();
+    let recording = Recording::open(&args.record, args.overwrite, &others)?;
     let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
     let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
     let changes = in_pool(args.threads.map(usize::from), || change(&asked, &context));
@@ -307,7 +315,9 @@ fn run_change(manners: &Manners, args: &ChangeArgs, tell: Tell<'_>) -> Result<()
         return Err(Error::Interrupted);
     }
     let look = manners.look(!args.measure.metrics.is_empty());
-    write_all(manners, vec![(output, &changes.results)], &look, tell)
+    let mut outputs: Vec<(Output, &Results)> = vintages.into_iter().zip(&changes.vintages).collect();
+    outputs.push((output, &changes.results));
+    write_all(manners, outputs, &look, tell)
 }
 
 /// Writes results whole: all are before any has its name.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::shell::{Shell, numbers, read, text};
+use crate::shell::{Shell, counts_of, numbers, read, text};
 use crate::support::real_data;
 
 /// A snapshot of some owners at a block; owners with nothing are left out.
@@ -130,6 +130,38 @@ fn results_are_files_like_all_others() {
     assert_eq!(limited.stdout, shell.run("change in --format csv --metrics gini").ok().stdout);
 }
 
+/// Owners by when they came; those who come back are no newcomers.
+#[test]
+fn vintages_of_owners() {
+    let shell = Shell::new();
+    for (block, amounts) in [(1, [50, 30, 20, 0]), (2, [60, 0, 0, 40]), (3, [10, 20, 0, 70])] {
+        snapshot(&shell, block, "x", &amounts);
+    }
+    shell.run("change in --metrics gini --vintages v.json -o c.csv").ok().says(&["5 rows written to v.json"]);
+    let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(shell.path("v.json")).unwrap()).unwrap();
+    let row = |row: &Value| {
+        let number = |name: &str| row[name].as_u64().unwrap();
+        (
+            number("snapshot"),
+            number("vintage"),
+            number("n_holders"),
+            row["total"].as_str().unwrap().to_owned(),
+            row["share"].as_f64().unwrap(),
+        )
+    };
+    let found: Vec<_> = rows.iter().map(row).collect();
+    let expected = [
+        (1, 1, 3, "100", 1.0),
+        (2, 1, 1, "60", 0.6),
+        (2, 2, 1, "40", 0.4),
+        (3, 1, 2, "30", 0.3),
+        (3, 2, 1, "70", 0.7),
+    ];
+    let expected: Vec<_> = expected.into_iter().map(|(a, b, c, d, e)| (a, b, c, d.to_owned(), e)).collect();
+    assert_eq!(found, expected);
+    shell.run("change in --vintages c2.csv -o ./c2.csv").fails(2, &["--vintages"]);
+}
+
 /// Every week of real LP rewards: entered, exited and stayed reconcile with plain maps, and the regime's change stands out.
 #[test]
 fn weeks_of_real_rewards() {
@@ -179,6 +211,39 @@ fn weeks_of_real_rewards() {
             .map(|owner| (share(before, owner, all_before) - share(after, owner, all_after)).abs())
             .sum();
         assert!((row["moved_share"].as_f64().unwrap() - moved / 2.0).abs() < 1e-9, "{from}");
+    }
+    // Each week's vintages are all who earn in it, and all that they earn.
+    let line = [
+        "change",
+        folder.to_str().unwrap(),
+        "-q",
+        "--metrics",
+        "gini",
+        "-o",
+        "c.parquet",
+        "--vintages",
+        "v.parquet",
+    ];
+    shell.run_words(&line).ok();
+    let vintages = read(&shell.path("v.parquet"));
+    let mut sums: BTreeMap<i64, (u64, f64)> = BTreeMap::new();
+    {
+        use arrow::array::AsArray;
+        use arrow::datatypes::{Float64Type, Int32Type};
+        let week = vintages.column_by_name("snapshot").unwrap().as_primitive::<Int32Type>();
+        let since = vintages.column_by_name("vintage").unwrap().as_primitive::<Int32Type>();
+        let share = vintages.column_by_name("share").unwrap().as_primitive::<Float64Type>();
+        for (row, holders) in counts_of(&vintages, "n_holders").iter().enumerate() {
+            assert!(since.value(row) <= week.value(row));
+            let sum = sums.entry(week.value(row).into()).or_default();
+            *sum = (sum.0 + holders, sum.1 + share.value(row));
+        }
+    }
+    assert_eq!(sums.len(), 97);
+    for (week, own) in &weeks {
+        let (holders, share) = sums[&(*week as i64)];
+        assert_eq!(holders, own.len() as u64);
+        assert!((share - 1.0).abs() < 1e-12);
     }
     // Most of those who earned in week 56 earned nothing in the next.
     let left = |row: &Value| {

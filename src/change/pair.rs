@@ -58,6 +58,11 @@ impl Holders {
         Self { players, unit, by_owner, total }
     }
 
+    /// What all of them hold.
+    pub fn total(&self) -> U320 {
+        self.total
+    }
+
     /// The owners of the `k` largest amounts, and of amounts that equal the smallest of those.
     fn top(&self, k: usize) -> HashSet<&Option<Box<[u8]>>> {
         let Some(last) = self.players.get(k - 1).or(self.players.last()) else { return HashSet::new() };

@@ -15,6 +15,8 @@ pub struct Change {
     pub every: usize,
     /// These two alone, as they are written in the result.
     pub between: Option<(String, String)>,
+    /// Whether owners are grouped by when they came, too.
+    pub vintages: bool,
 }
 
 impl ChangeArgs {
@@ -40,6 +42,11 @@ impl ChangeArgs {
             [from, to] if from != to => Some((from.trim().to_owned(), to.trim().to_owned())),
             _ => return Err(Error::Usage("--between: give two snapshots as FROM,TO".into())),
         };
-        Ok(Change { options: Options { owners, ..options }, every: self.every.into(), between })
+        Ok(Change {
+            options: Options { owners, ..options },
+            every: self.every.into(),
+            between,
+            vintages: self.vintages.is_some(),
+        })
     }
 }
