@@ -37,7 +37,7 @@ impl Walk {
 }
 
 /// Segments that a thread asks at a time.
-const SHARE: usize = 16;
+const SHARE: usize = 128;
 
 /// Answers every query. Each tile that holds an asked rank is walked once, for all of its ranks.
 pub(crate) fn prefix(sorted: &Sorted<'_>, queries: &[Prefix]) -> Vec<Below> {

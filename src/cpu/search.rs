@@ -9,7 +9,7 @@ use crate::numbers::wide::U320;
 use crate::record::Shared;
 
 /// Queries that a thread answers at a time.
-const SHARE: usize = 32;
+const SHARE: usize = 256;
 
 /// Answers every query.
 pub(crate) fn search(sorted: &Sorted<'_>, queries: &[Search]) -> Vec<u64> {
