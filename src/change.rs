@@ -17,12 +17,12 @@ use crate::error::{Error, Result};
 use crate::groups::extent::encoded;
 use crate::groups::schema::{GroupSchema, convert};
 use crate::ingest::{Context, Ingest};
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
 use crate::metrics::{self, Kind};
 use crate::numbers::unit::Unit;
 use crate::numbers::wide::ratio;
-use crate::options::Options;
 use crate::options::change::Change;
+use crate::options::{By, Options};
 use crate::results::Results;
 
 pub mod pair;
@@ -43,6 +43,10 @@ pub struct Changes {
     pub device: Option<String>,
 }
 
+/// Bytes of a holder in memory, and of one of a pair that is compared.
+const OF_HOLDER: u64 = 160;
+const OF_PAIRED: u64 = 100;
+
 /// Compares the snapshots of every asset.
 pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
     let options = &asked.options;
@@ -55,8 +59,11 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
         });
     }
     let schema = &ingest.schema;
+    let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
     let clash = |field: &&Field| {
-        COLUMNS.iter().chain(&VINTAGES).any(|(name, _)| *name == field.name() && *name != "snapshot")
+        let own =
+            COLUMNS.iter().chain(&VINTAGES).any(|(name, _)| *name == field.name() && *name != "snapshot");
+        own || field.name().strip_prefix("d_").is_some_and(|name| metrics.iter().any(|m| m.name == name))
     };
     if let Some(clash) = schema.fields.iter().find(clash) {
         return Err(Error::Usage(format!(
@@ -67,8 +74,14 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
     let (times, assets): (Vec<usize>, Vec<usize>) =
         (0..schema.fields.len()).partition(|&column| ingest.is_snapshot(column, options));
     if times.is_empty() {
-        let problem = "change needs snapshots: name their column in --by, or leave out --by";
+        let problem = "change needs snapshots: leave out --by, or name `snapshot` in it, and its column with \
+                       --snapshot";
         return Err(Error::Usage(problem.into()));
+    }
+    if times.len() > 1 && matches!(options.by, By::Columns(_)) {
+        let names: Vec<&str> = times.iter().map(|&column| schema.fields[column].name().as_str()).collect();
+        let problem = format!("--by names several snapshots, {}: name one of them", names.join(" and "));
+        return Err(Error::Usage(problem));
     }
 
     // The metrics of every group, and then its holders by name.
@@ -89,28 +102,47 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
         players.into_par_iter().zip(units).map(|(own, &unit)| Holders::new(own, unit)).collect();
 
     let columns = schema.columns_of(keys)?;
-    let series = series(&columns, &times, &assets, keys.len())?;
     let shown = shown(&columns, &times, keys.len())?;
+    let series = series(&columns, &times, &assets, &shown)?;
     let mut warnings = analysis.of_files;
     warnings.extend(analysis.warnings);
-    let alone = series.iter().filter(|groups| groups.len() < 2).count();
-    if alone > 0 {
-        let assets = if alone == 1 { "1 asset has".into() } else { format!("{alone} assets have") };
-        warnings.push(format!("{assets} one snapshot alone, and no change"));
+    let nameless = shown.iter().filter(|shown| shown.is_none()).count();
+    if nameless > 0 {
+        let groups = if nameless == 1 { "1 group has".into() } else { format!("{nameless} groups have") };
+        warnings.push(format!("{groups} no snapshot (null), and no part in changes"));
     }
     let pairs = pairs(&series, &shown, asked)?;
+    let paired = |groups: &&Vec<usize>| pairs.iter().all(|(from, _)| !groups.contains(from));
+    let alone = if pairs.len() < 10_000 { series.iter().filter(paired).count() } else { 0 };
+    if alone > 0 {
+        let assets = if alone == 1 { "1 asset has".into() } else { format!("{alone} assets have") };
+        warnings.push(format!("{assets} no pair of snapshots, and no change"));
+    }
     context.progress.start("comparing", pairs.len() as u64);
-    let found: Vec<Pair> = pairs
-        .par_iter()
-        .map(|&(from, to)| {
-            if (context.interrupted)() {
-                return Err(Error::Interrupted);
-            }
-            let pair = compare(&holders[from], &holders[to]);
-            context.progress.add(1);
-            Ok(pair)
-        })
-        .collect::<Result<_>>()?;
+    // So many pairs at a time as there is memory for beside all holders.
+    let rows: u64 = holders.iter().map(|holders| holders.players.len() as u64).sum();
+    let of_pair = |&(from, to): &(usize, usize)| holders[from].players.len() + holders[to].players.len();
+    let largest = pairs.iter().map(of_pair).max().unwrap_or(0) as u64 * OF_PAIRED;
+    let room = memory.room(keys.len()).saturating_sub(rows * OF_HOLDER);
+    if largest > room {
+        return Err(Error::Memory(format!(
+            "a pair of snapshots takes about {} beside all holders; allow more memory, or read fewer files at a time",
+            memory::show(largest)
+        )));
+    }
+    let at_once = usize::try_from(room / largest.max(1)).unwrap_or(usize::MAX).max(1);
+    let one = |&(from, to): &(usize, usize)| {
+        if (context.interrupted)() {
+            return Err(Error::Interrupted);
+        }
+        let pair = compare(&holders[from], &holders[to]);
+        context.progress.add(1);
+        Ok(pair)
+    };
+    let mut found: Vec<Pair> = Vec::with_capacity(pairs.len());
+    for some in pairs.chunks(at_once.min(pairs.len().max(1))) {
+        found.extend(some.par_iter().map(one).collect::<Result<Vec<Pair>>>()?);
+    }
 
     let mut provenance = ingest.provenance(options);
     let said = serde_json::json!({ "every": asked.every, "between": asked.between });
@@ -130,14 +162,27 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
 /// Some columns of a group's key, as bytes that compare in their order.
 type Key = Vec<Box<[u8]>>;
 
-/// The groups of each asset, in the order of their snapshots; assets in the order of their keys.
-fn series(columns: &[ArrayRef], times: &[usize], assets: &[usize], groups: usize) -> Result<Vec<Vec<usize>>> {
-    let values = encoded(columns)?;
+/// The groups of each asset, in the order of their snapshots; assets in the order of their keys. Snapshots that are named
+/// by different columns are not set beside each other, and those without a name by none.
+fn series(
+    columns: &[ArrayRef],
+    times: &[usize],
+    assets: &[usize],
+    shown: &[Option<String>],
+) -> Result<Vec<Vec<usize>>> {
+    let mut values = encoded(columns)?;
+    for &column in times {
+        if let Some(numbers) = numbers(&columns[column]) {
+            values[column] = numbers;
+        }
+    }
     let of = |own: &[usize], group: usize| -> Key {
         own.iter().map(|&column| values[column][group].clone()).collect()
     };
-    let mut order: Vec<(Key, Key, usize)> =
-        (0..groups).map(|group| (of(assets, group), of(times, group), group)).collect();
+    let named_by = |group: usize| times.iter().position(|&column| columns[column].is_valid(group));
+    let there = (0..shown.len()).filter(|&group| shown[group].is_some());
+    let mut order: Vec<((Key, Option<usize>), Key, usize)> =
+        there.map(|group| ((of(assets, group), named_by(group)), of(times, group), group)).collect();
     order.par_sort_unstable();
     Ok(order
         .chunk_by(|a, b| a.0 == b.0)
@@ -145,19 +190,31 @@ fn series(columns: &[ArrayRef], times: &[usize], assets: &[usize], groups: usize
         .collect())
 }
 
-/// Each group's snapshot in words: several columns where files name it differently.
-fn shown(columns: &[ArrayRef], times: &[usize], groups: usize) -> Result<Vec<String>> {
+/// Numbers in text as bytes in the order of numbers; none where some text is no whole number as it would be written.
+fn numbers(column: &ArrayRef) -> Option<Vec<Box<[u8]>>> {
+    let texts = column.as_string_opt::<i32>()?;
+    let number = |text: Option<&str>| -> Option<Box<[u8]>> {
+        let Some(text) = text else { return Some(Box::default()) };
+        let number: i128 = text.parse().ok().filter(|number: &i128| number.to_string() == text)?;
+        // The sign turned around, so that numbers below zero come first.
+        Some((number ^ i128::MIN).to_be_bytes().into())
+    };
+    texts.iter().map(number).collect()
+}
+
+/// Each group's snapshot in words; none where it is null.
+fn shown(columns: &[ArrayRef], times: &[usize], groups: usize) -> Result<Vec<Option<String>>> {
     let texts: Vec<ArrayRef> =
         times.iter().map(|&column| convert(&columns[column], &DataType::Utf8)).collect::<Result<_>>()?;
     let of = |group: usize| {
-        let told = texts.iter().filter(|text| text.is_valid(group));
-        told.map(|text| text.as_string::<i32>().value(group)).collect::<Vec<_>>().join(", ")
+        let text = texts.iter().find(|text| text.is_valid(group))?;
+        Some(text.as_string::<i32>().value(group).to_owned())
     };
     Ok((0..groups).map(of).collect())
 }
 
 /// Which groups are compared.
-fn pairs(series: &[Vec<usize>], shown: &[String], asked: &Change) -> Result<Vec<(usize, usize)>> {
+fn pairs(series: &[Vec<usize>], shown: &[Option<String>], asked: &Change) -> Result<Vec<(usize, usize)>> {
     let Some((from, to)) = &asked.between else {
         let of_asset = |groups: &Vec<usize>| -> Vec<(usize, usize)> {
             let taken: Vec<usize> = groups.iter().copied().step_by(asked.every).collect();
@@ -166,16 +223,18 @@ fn pairs(series: &[Vec<usize>], shown: &[String], asked: &Change) -> Result<Vec<
         return Ok(series.iter().flat_map(of_asset).collect());
     };
     let of_asset = |groups: &Vec<usize>| {
-        let at = |wanted: &String| groups.iter().copied().find(|&group| shown[group] == *wanted);
+        let at =
+            |wanted: &String| groups.iter().copied().find(|&group| shown[group].as_ref() == Some(wanted));
         at(from).zip(at(to))
     };
     let pairs: Vec<(usize, usize)> = series.iter().filter_map(of_asset).collect();
     if pairs.is_empty() {
+        let name = |group: &usize| shown[*group].clone().unwrap_or_default();
         let longest = series.iter().max_by_key(|groups| groups.len());
         let some = match longest.map(|groups| &groups[..]) {
             None | Some([]) => "there are none".to_owned(),
-            Some([one]) => format!("there is {}", shown[*one]),
-            Some([first, .., last]) => format!("there are {} to {}", shown[*first], shown[*last]),
+            Some([one]) => format!("there is {}", name(one)),
+            Some([first, .., last]) => format!("there are {} to {}", name(first), name(last)),
         };
         return Err(Error::Usage(format!("--between {from},{to}: no asset has both snapshots; {some}")));
     }
@@ -222,7 +281,7 @@ struct Keys<'a> {
     columns: &'a [ArrayRef],
     times: &'a [usize],
     assets: &'a [usize],
-    shown: &'a [String],
+    shown: &'a [Option<String>],
     schema: &'a GroupSchema,
 }
 
@@ -238,8 +297,8 @@ impl Keys<'_> {
     fn snapshots(&self, groups: &UInt32Array) -> Result<ArrayRef> {
         match self.times {
             [one] => taken(&self.columns[*one], groups),
-            _ => Ok(Arc::new(StringArray::from_iter_values(
-                groups.values().iter().map(|&group| &self.shown[group as usize]),
+            _ => Ok(Arc::new(StringArray::from_iter(
+                groups.values().iter().map(|&group| self.shown[group as usize].as_ref()),
             ))),
         }
     }

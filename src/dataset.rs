@@ -9,6 +9,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use arrow::array::{ArrayRef, RecordBatch};
 use hashbrown::HashSet;
 use serde_json::{Map, Value};
 
@@ -19,13 +20,12 @@ use crate::error::{Error, Result};
 use crate::groups::extent::{Extent, encoded};
 use crate::ingest::{Context, Ingest, Lost};
 use crate::input::file::InputFile;
-use crate::input::fixed_part;
+use crate::input::{Source, fixed_part};
 use crate::numbers::digest::digest;
 use crate::options::{Exclusion, Options};
 use crate::output::{Output, TEMPORARY, table::Look};
 use crate::progress::Progress;
 use crate::record::{Stage, Volume};
-use crate::results::Results;
 
 pub mod manifest;
 mod packs;
@@ -95,6 +95,13 @@ pub fn analyze_into(
     let hidden = Progress::hidden();
     context.progress.start("analyzing", missing.iter().map(|pack| pack.rows).sum());
     let mut warnings: Vec<(String, usize)> = vec![];
+    // Statistics may be wrong that were right about fewer files.
+    let kept = packs.iter().filter(|pack| missing.iter().all(|other| other.name != pack.name));
+    if !missing.is_empty() {
+        for pack in kept {
+            ranges.check(&folder.part(pack, ingest.schema.fields.len())?, &pack.files, &ingest)?;
+        }
+    }
     for pack in missing {
         let mut part = ingest.part(&pack.files);
         part.may_be_empty = true;
@@ -105,7 +112,9 @@ pub fn analyze_into(
             if (context.interrupted)() {
                 return Err(Error::Interrupted);
             }
-            ranges.check(&analysis.results, &pack.files, &ingest)?;
+            let of_groups = |batch: RecordBatch| batch.columns()[..analysis.results.group_columns].to_vec();
+            let keys = analysis.results.batches().map(|batch| batch.map(of_groups));
+            ranges.check(&keys.collect::<Result<Vec<_>>>()?, &pack.files, &ingest)?;
             let volume = Volume::rows(analysis.results.rows() as u64);
             recorder.time(Stage::Write, "results", volume, || folder.add(pack, &analysis))?;
             Ok(analysis)
@@ -212,11 +221,10 @@ impl Ranges {
 
     /// That no other file can have rows of these groups. Else the statistics in a footer are wrong, and a group may be in
     /// two parts.
-    fn check(&self, results: &Results, own: &[usize], ingest: &Ingest) -> Result<()> {
-        for batch in results.batches() {
-            let batch = batch?;
-            let values = encoded(&batch.columns()[..results.group_columns])?;
-            let stranger = (0..batch.num_rows()).find_map(|row| {
+    fn check(&self, keys: &[Vec<ArrayRef>], own: &[usize], ingest: &Ingest) -> Result<()> {
+        for columns in keys {
+            let values = encoded(columns)?;
+            let stranger = (0..values.first().map_or(0, Vec::len)).find_map(|row| {
                 let value = |column: usize| &values[column][row][..];
                 let mut able = self.overlaps.files(&self.extents, &value);
                 able.find(|file| own.binary_search(file).is_err())
@@ -240,12 +248,15 @@ impl Ranges {
 /// The parts to be, in the order of their inputs.
 fn plan(ingest: &mut Ingest, ranges: &Ranges, options: &Options) -> Result<Vec<Pack>> {
     let sets = ranges.overlaps.sets(&ranges.extents);
-    // Of a file that was never opened, the others tell whether files share groups at all.
-    if sets.len() > 1 {
-        ingest.lost.iter_mut().for_each(|lost| lost.alone = Some(sets.len() == ingest.files.len()));
-    }
     let of_lost = ingest.lost.iter().map(|lost| ranges.of_lost(ingest, lost));
     let of_lost: Vec<Extent> = of_lost.collect::<Result<_>>()?;
+    // Of a file that was never opened, the others tell whether files share groups at all.
+    if sets.len() > 1 {
+        let known = of_lost.iter().zip(&ingest.lost).filter(|(extent, lost)| !lost.is_unknown(extent));
+        let meets = |lost: &Extent| ranges.extents.iter().any(|extent| extent.meets(lost));
+        let alone = sets.len() == ingest.files.len() && !known.into_iter().any(|(extent, _)| meets(extent));
+        ingest.lost.iter_mut().for_each(|lost| lost.alone = Some(alone));
+    }
     let rows: Vec<u64> = ingest.files.iter().map(InputFile::rows).collect();
     let name = |file: usize| ingest.files[file].source.name.clone();
     let side = side_inputs(options);
@@ -267,7 +278,10 @@ fn plan(ingest: &mut Ingest, ranges: &Ranges, options: &Options) -> Result<Vec<P
                 !is_own && files.iter().any(|&file| ranges.extents[file].meets(&of_lost[lost]))
             };
             let lost: Vec<usize> = (0..ingest.lost.len()).filter(needs).collect();
-            lost.iter().for_each(|&lost| words.push(format!("without {}", ingest.lost[lost].source.shown)));
+            for &lost in &lost {
+                let Lost { source, problem, .. } = &ingest.lost[lost];
+                words.push(format!("without {} {problem}", identity(&source.path, &source.name)));
+            }
             let digest_of = |words: &[String]| digest(words.iter().map(String::as_bytes));
             // The first file's name, again and again until no other part has it.
             let mut first = vec![name(files[0])];
@@ -375,6 +389,19 @@ impl Folder {
             }
         }
         Ok((packs.iter().filter(|pack| !kept.contains(&pack.name[..])).collect(), removed))
+    }
+
+    /// The group columns of a part that is there.
+    fn part(&self, pack: &Pack, columns: usize) -> Result<Vec<Vec<ArrayRef>>> {
+        let file = InputFile::open(Source::named(&self.path.join(&pack.name)))?;
+        let roots: Vec<usize> = (0..columns).collect();
+        let mut keys = vec![];
+        for row_group in 0..file.row_groups().len() {
+            for batch in file.read(row_group, &roots)? {
+                keys.push(batch?.columns().to_vec());
+            }
+        }
+        Ok(keys)
     }
 
     /// A part that is made: under its name, and then in the manifest.

@@ -122,13 +122,28 @@ impl Ingest {
         if files.is_empty() && !lost.is_empty() {
             return Err(lost.swap_remove(0).1.0);
         }
-        let schema = GroupSchema::unite(&files, &roles);
-        let lost = lost.into_iter().map(|(source, (error, file))| {
-            let keys = |file: &InputFile| roles::find(&file.source, file.schema(), options).keys.ok();
-            let opened = file.and_then(|file| Some((schema.of_one(&keys(&file)?), *file)));
+        // Files of no use may have group columns all the same: their types count, so that their groups are known.
+        let keys =
+            |file: &InputFile| roles::find(&file.source, file.schema(), options).keys.unwrap_or_default();
+        let of_lost: Vec<Vec<KeyColumn>> =
+            lost.iter().map(|(_, (_, file))| file.as_deref().map(keys).unwrap_or_default()).collect();
+        let useful = files.iter().zip(&roles).map(|(file, roles)| (file, &roles.keys[..]));
+        let known = lost.iter().zip(&of_lost).filter_map(|((_, (_, file)), keys)| {
+            Some((file.as_deref()?, &keys[..])).filter(|_| !keys.is_empty() || options.by == By::Nothing)
+        });
+        let all: Vec<(&InputFile, &[KeyColumn])> = useful.chain(known).collect();
+        let schema = GroupSchema::unite(&all);
+        let mut next = files.len();
+        let lost = lost.into_iter().zip(&of_lost).map(|((source, (error, file)), keys)| {
+            let known = file.filter(|_| !keys.is_empty() || options.by == By::Nothing);
+            let opened = known.map(|file| {
+                next += 1;
+                (schema.part(&[next - 1]), *file)
+            });
             Lost::unread(source, &error, opened)
         });
-        let lost = lost.collect();
+        let lost: Vec<Lost> = lost.collect();
+        let schema = schema.part(&(0..files.len()).collect::<Vec<_>>());
         let looks_through = options.look_through.is_some();
         let faults = options.keep_going.then(Faults::default);
         Ok(Self {
@@ -148,7 +163,10 @@ impl Ingest {
     pub fn is_snapshot(&self, column: usize, options: &Options) -> bool {
         let name = self.schema.fields[column].name();
         match options.by {
-            By::Columns(_) => roles::is_snapshot(name),
+            By::Columns(_) => match &options.snapshot {
+                Snapshot::Column(column) => name.eq_ignore_ascii_case(column),
+                _ => roles::is_snapshot(name),
+            },
             _ => {
                 let mut keys = self.roles.iter().flat_map(|roles| &roles.keys);
                 keys.any(|key| key.name.eq_ignore_ascii_case(name) && key.order.0 == 0)

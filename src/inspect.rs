@@ -269,7 +269,7 @@ fn told(error: &Error) -> String {
 }
 
 fn content(file: &InputFile, roles: Roles, options: &Options, context: &Context<'_>) -> Result<Content> {
-    let schema = GroupSchema::unite(std::slice::from_ref(file), std::slice::from_ref(&roles));
+    let schema = GroupSchema::unite(&[(file, &roles.keys)]);
     let (amount, owner) = (roles.amount, roles.owner);
     let mut roots: Vec<usize> = schema.columns(0).chain([amount]).chain(owner).collect();
     roots.sort_unstable();

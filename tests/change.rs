@@ -41,7 +41,7 @@ fn shell() -> Shell {
 fn consecutive_snapshots_of_each_asset() {
     let shell = shell();
     let ran = shell.run("change in --format json --metrics gini,nakamoto_1_2,lorenz").ok();
-    assert!(ran.stderr.contains("1 asset has one snapshot alone"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 asset has no pair of snapshots"), "{}", ran.stderr);
     let rows = ran.json();
     let of = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<Value>>();
     assert_eq!(of("token"), ["x", "x", "y"]);
@@ -128,6 +128,78 @@ fn results_are_files_like_all_others() {
     );
     let limited = shell.run("change in --memory-limit 128MB --format csv --metrics gini").ok();
     assert_eq!(limited.stdout, shell.run("change in --format csv --metrics gini").ok().stdout);
+}
+
+/// Snapshots in the order of time, whatever they are written as.
+#[test]
+fn snapshots_in_their_order() {
+    let shell = Shell::new();
+    let write = |name: &str, owner: &str, amount: u64| {
+        shell.parquet(name, vec![("owner", text([owner])), ("balance", numbers([amount]))])
+    };
+    // Numbers that are names.
+    for (block, owner) in [("9990000", "a"), ("10000000", "b"), ("10000500", "b")] {
+        write(&format!("stems/{block}.parquet"), owner, 1);
+    }
+    let rows = shell.run("change stems --format json --metrics gini").json();
+    let from = |rows: &[Value]| rows.iter().map(|row| row["snapshot_from"].clone()).collect::<Vec<_>>();
+    assert_eq!(from(&rows), ["9990000", "10000000"]);
+    assert_eq!((rows[0]["n_entered"].as_u64(), rows[1]["n_stayed"].as_u64()), (Some(1), Some(1)));
+    // By dates and by blocks: they are not set beside each other. Without any: in no pair.
+    let dated = |name: &str, date: Option<&str>| {
+        use std::sync::Arc;
+        let dates = Arc::new(arrow::array::StringArray::from(vec![date]));
+        shell.parquet(name, vec![("date", dates), ("owner", text(["a"])), ("balance", numbers([1]))])
+    };
+    dated("mixed/a.parquet", Some("2024-01-02"));
+    dated("mixed/b.parquet", Some("2024-01-01"));
+    dated("mixed/c.parquet", None);
+    shell.parquet(
+        "mixed/d.parquet",
+        vec![("block_number", numbers([5])), ("owner", text(["a"])), ("balance", numbers([1]))],
+    );
+    let ran = shell.run("change mixed --format json --metrics gini").ok();
+    ran.json().iter().for_each(|row| assert_eq!(row["snapshot_from"], "2024-01-01"));
+    let ran = shell.run("change mixed --format json --metrics gini").says(&["1 group has no snapshot"]);
+    assert_eq!(ran.json().len(), 1);
+    // A column of any name.
+    shell.parquet(
+        "named.parquet",
+        vec![("at", text(["x", "y"])), ("who", text(["a", "a"])), ("balance", numbers([1, 2]))],
+    );
+    let line = "change named.parquet --by snapshot --snapshot at --owner who --metrics gini --format json";
+    assert_eq!(shell.run(line).json().len(), 1);
+    shell.run("change mixed --by date,block_number").fails(1, &["block_number"]);
+    shell.parquet(
+        "two.parquet",
+        vec![
+            ("date", text(["x"])),
+            ("hour", numbers([1])),
+            ("owner", text(["a"])),
+            ("balance", numbers([1])),
+        ],
+    );
+    shell.run("change two.parquet --by hour,date").fails(2, &["several snapshots"]);
+    shell.parquet(
+        "d.parquet",
+        vec![
+            ("date", text(["x"])),
+            ("d_gini", text(["x"])),
+            ("owner", text(["a"])),
+            ("balance", numbers([1])),
+        ],
+    );
+    shell.run("change d.parquet --by date,d_gini").fails(2, &["d_gini"]);
+}
+
+/// An empty tenth is null in every format.
+#[test]
+fn empty_tenths() {
+    let shell = Shell::new();
+    snapshot(&shell, 1, "x", &[1, 2]);
+    snapshot(&shell, 2, "x", &[3, 4]);
+    let csv = shell.run("change in --metrics gini --format csv").ok().stdout;
+    assert!(csv.contains("[null,null,null,null,3.0,null,null,null,null,2.0]"), "{csv}");
 }
 
 /// Owners by when they came; those who come back are no newcomers.

@@ -209,6 +209,12 @@ fn wrong_statistics_are_found_out() {
     assert_eq!(ran.status, Some(1), "{}", ran.stderr);
     ran.says(&["statistics", "are wrong", "parts are finished"]);
     shell.run("analyze in --metrics gini -o whole.csv").ok();
+    // Also where the other file comes later.
+    let later = fs::read(shell.path("in/y.parquet")).unwrap();
+    fs::remove_file(shell.path("in/y.parquet")).unwrap();
+    shell.run("analyze in --metrics gini -o later/").ok();
+    fs::write(shell.path("in/y.parquet"), later).unwrap();
+    shell.run("analyze in --metrics gini -o later/").fails(1, &["statistics", "are wrong"]);
 }
 
 #[test]
@@ -378,6 +384,22 @@ fn parts_that_go_are_told() {
     // What cannot be gone on with leaves nothing behind.
     shell.run("analyze in -o gone/ --device nobody").fails(4, &["nobody"]);
     assert!(!shell.path("gone").exists());
+}
+
+/// Groups are those that a file of no use has now, not those that it had.
+#[test]
+fn lost_files_that_change() {
+    let shell = Shell::new();
+    let blocks = vec![("block_number", numbers([1, 2, 3])), ("balance", numbers([5, 6, 7]))];
+    shell.parquet("in/a.parquet", blocks);
+    let lost = |block: u64| {
+        shell.parquet("in/b.parquet", vec![("block_number", numbers([block])), ("colour", text(["red"]))]);
+        let ran = shell.run("analyze in -o out/ --keep-going");
+        assert_eq!(ran.status, Some(3), "{}", ran.stderr);
+        let name = bytes(&shell.path("out")).into_keys().find(|name| name.starts_with("part-")).unwrap();
+        counts_of(&read(&shell.path("out").join(name)), "block_number").to_vec()
+    };
+    assert_eq!((lost(1), lost(3)), (vec![2, 3], vec![1, 2]));
 }
 
 /// A manifest whose last line was cut short is mended before another is appended.

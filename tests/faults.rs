@@ -184,6 +184,25 @@ fn a_file_of_no_use_costs_its_groups() {
     ran.says(&["3 groups in"]);
 }
 
+/// Tokens in text and in bytes are the same ones, also those of a file of no use.
+#[test]
+fn keys_written_in_another_way() {
+    use std::sync::Arc;
+    let shell = Shell::new();
+    for (name, byte) in [("a", 0xab), ("c", 0xcd)] {
+        let tokens = arrow::array::FixedSizeBinaryArray::try_from_iter([vec![byte; 2]].into_iter()).unwrap();
+        let columns = vec![("token", Arc::new(tokens) as arrow::array::ArrayRef), ("balance", numbers([1]))];
+        shell.parquet(&format!("in/{name}.parquet"), columns);
+    }
+    shell.parquet("in/b.parquet", vec![("token", text(["0xabab"])), ("colour", text(["red"]))]);
+    let line = format!("{LINE} --by token");
+    assert_eq!(kept(shell.run(&line), "token", &["token=0xabab is absent"]), ["0xcdcd"]);
+    // It shares a group with another, so that nothing is taken for its own.
+    shell.parquet("in/d.parquet", vec![("token", text(["0xcdcd"])), ("balance", numbers([1]))]);
+    cut(&shell, "in/d.parquet");
+    assert!(kept(shell.run(&line), "token", &["which it may have"]).is_empty());
+}
+
 /// A value that is none of the column's is no group's.
 #[test]
 fn folders_of_another_kind_cost_nothing() {

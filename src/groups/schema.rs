@@ -10,7 +10,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
 use crate::input::file::InputFile;
-use crate::input::roles::{KeyColumn, KeySource, Roles, is_asset};
+use crate::input::roles::{KeyColumn, KeySource, is_asset};
 
 /// The group columns: the union over all files, null where a file has none.
 #[derive(Debug, Clone)]
@@ -23,9 +23,9 @@ pub struct GroupSchema {
 
 impl GroupSchema {
     /// Unites the group columns of all files: by name, its case ignored; integers widened, otherwise text.
-    pub fn unite(files: &[InputFile], roles: &[Roles]) -> Self {
+    pub fn unite(files: &[(&InputFile, &[KeyColumn])]) -> Self {
         let mut columns: Vec<((usize, usize), String)> = Vec::new();
-        for key in roles.iter().flat_map(|roles| &roles.keys) {
+        for key in files.iter().flat_map(|(_, keys)| *keys) {
             match columns.iter_mut().find(|(_, name)| name.eq_ignore_ascii_case(&key.name)) {
                 // The spelling, like the order, must not depend on which file comes first.
                 Some((order, name)) => {
@@ -36,17 +36,16 @@ impl GroupSchema {
             }
         }
         columns.sort();
-        let sources: Vec<Vec<Option<KeySource>>> = roles
+        let sources: Vec<Vec<Option<KeySource>>> = files
             .iter()
-            .map(|roles| {
-                let source =
-                    |name: &String| roles.keys.iter().find(|key| key.name.eq_ignore_ascii_case(name));
+            .map(|(_, keys)| {
+                let source = |name: &String| keys.iter().find(|key| key.name.eq_ignore_ascii_case(name));
                 columns.iter().map(|(_, name)| source(name).map(|key| key.source.clone())).collect()
             })
             .collect();
         let fields = columns.iter().enumerate().map(|(i, (_, name))| {
             let hive = hive_type(files, &sources, i);
-            let types = files.iter().zip(&sources).filter_map(|(file, sources)| {
+            let types = files.iter().zip(&sources).filter_map(|((file, _), sources)| {
                 Some(match sources[i].as_ref()? {
                     KeySource::Column(column) => plain(file.schema().field(*column).data_type()),
                     KeySource::Hive(_) => hive.clone(),
@@ -63,13 +62,6 @@ impl GroupSchema {
     pub fn part(&self, files: &[usize]) -> Self {
         let sources = files.iter().map(|&file| self.sources[file].clone()).collect();
         Self { fields: self.fields.clone(), sources }
-    }
-
-    /// The same columns for one more file, which has these.
-    pub fn of_one(&self, keys: &[KeyColumn]) -> Self {
-        let source = |field: &Field| keys.iter().find(|key| key.name.eq_ignore_ascii_case(field.name()));
-        let sources = self.fields.iter().map(|field| source(field).map(|key| key.source.clone()));
-        Self { fields: self.fields.clone(), sources: vec![sources.collect()] }
     }
 
     /// Where a file's values of a group column come from; none where it has no such column.
@@ -155,8 +147,12 @@ impl GroupSchema {
 }
 
 /// The type of a `key=value` column: integers where every value is one.
-fn hive_type(files: &[InputFile], sources: &[Vec<Option<KeySource>>], column: usize) -> DataType {
-    let mut values = files.iter().zip(sources).filter_map(|(file, sources)| match &sources[column] {
+fn hive_type(
+    files: &[(&InputFile, &[KeyColumn])],
+    sources: &[Vec<Option<KeySource>>],
+    column: usize,
+) -> DataType {
+    let mut values = files.iter().zip(sources).filter_map(|((file, _), sources)| match &sources[column] {
         Some(KeySource::Hive(i)) => file.source.hive[*i].1.as_deref(),
         _ => None,
     });

@@ -235,6 +235,14 @@ impl Ingest {
                 }
             }
         }
+        // Files of no use share groups, too.
+        for (schema, file) in self.lost.iter().filter_map(|lost| lost.opened.as_ref()) {
+            let Some(own) = keys_of(schema, file) else { return Ok(false) };
+            let own = own.iter().filter_map(|key| groups.keys.binary_search(key).ok());
+            if own.into_iter().any(|group| file_of[group].is_some()) {
+                return Ok(false);
+            }
+        }
         Ok(self.files.len() > 1)
     }
 }

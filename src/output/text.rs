@@ -78,7 +78,7 @@ pub(super) fn plain(table: &RecordBatch, lists_as_text: bool) -> Result<RecordBa
 fn lists(column: &ArrayRef) -> Result<StringArray> {
     let text = column.as_list::<i32>().iter().map(|list| {
         let Some(list) = list else { return Ok(None) };
-        let numbers: Vec<f64> = list.as_primitive::<Float64Type>().values().to_vec();
+        let numbers: Vec<Option<f64>> = list.as_primitive::<Float64Type>().iter().collect();
         let text = serde_json::to_string(&numbers);
         text.map(Some).map_err(|e| failed(arrow::error::ArrowError::ExternalError(Box::new(e))))
     });
