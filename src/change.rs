@@ -1,6 +1,6 @@
 //! `change`: what happens between two snapshots of an asset.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -52,12 +52,7 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
     let options = &asked.options;
     check(options)?;
     let ingest = Ingest::open(options, context)?;
-    if let Some(unnamed) = ingest.roles.iter().position(|roles| roles.owner.is_none()) {
-        return Err(Error::Schema {
-            file: ingest.files[unnamed].source.shown.clone(),
-            problem: "no column of owners was found, and change follows owners; name it with --owner".into(),
-        });
-    }
+    let (times, assets) = snapshots(&ingest, options, "change")?;
     let schema = &ingest.schema;
     let metrics = metrics::select(metrics::catalog(&options.extras), &options.metrics)?;
     let clash = |field: &&Field| {
@@ -71,19 +66,6 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
             clash.name()
         )));
     }
-    let (times, assets): (Vec<usize>, Vec<usize>) =
-        (0..schema.fields.len()).partition(|&column| ingest.is_snapshot(column, options));
-    if times.is_empty() {
-        let problem = "change needs snapshots: leave out --by, or name `snapshot` in it, and its column with \
-                       --snapshot";
-        return Err(Error::Usage(problem.into()));
-    }
-    if times.len() > 1 && matches!(options.by, By::Columns(_)) {
-        let names: Vec<&str> = times.iter().map(|&column| schema.fields[column].name().as_str()).collect();
-        let problem = format!("--by names several snapshots, {}: name one of them", names.join(" and "));
-        return Err(Error::Usage(problem));
-    }
-
     // The metrics of every group, and then its holders by name.
     let opened = Opened::default();
     let files: Vec<usize> = (0..ingest.files.len()).collect();
@@ -102,8 +84,8 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
         players.into_par_iter().zip(units).map(|(own, &unit)| Holders::new(own, unit)).collect();
 
     let columns = schema.columns_of(keys)?;
-    let shown = shown(&columns, &times, keys.len())?;
-    let series = series(&columns, &times, &assets, &shown)?;
+    let (order, shown) = by_time(&columns, &times)?;
+    let series = series(&columns, &times, &assets, &order)?;
     let mut warnings = analysis.of_files;
     warnings.extend(analysis.warnings);
     let nameless = shown.iter().filter(|shown| shown.is_none()).count();
@@ -162,32 +144,72 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
 /// Some columns of a group's key, as bytes that compare in their order.
 type Key = Vec<Box<[u8]>>;
 
-/// The groups of each asset, in the order of their snapshots; assets in the order of their keys. Snapshots that are named
-/// by different columns are not set beside each other, and those without a name by none.
-fn series(
-    columns: &[ArrayRef],
-    times: &[usize],
-    assets: &[usize],
-    shown: &[Option<String>],
-) -> Result<Vec<Vec<usize>>> {
+/// Which group columns tell snapshots apart, and which assets; owners must have names.
+pub(crate) fn snapshots(
+    ingest: &Ingest,
+    options: &Options,
+    command: &str,
+) -> Result<(Vec<usize>, Vec<usize>)> {
+    if let Some(unnamed) = ingest.roles.iter().position(|roles| roles.owner.is_none()) {
+        let problem =
+            format!("no column of owners was found, and {command} follows owners; name it with --owner");
+        return Err(Error::Schema { file: ingest.files[unnamed].source.shown.clone(), problem });
+    }
+    let fields = &ingest.schema.fields;
+    let (times, assets): (Vec<usize>, Vec<usize>) =
+        (0..fields.len()).partition(|&column| ingest.is_snapshot(column, options));
+    if times.is_empty() {
+        return Err(Error::Usage(format!(
+            "{command} needs snapshots: leave out --by, or name `snapshot` in it, and its column with --snapshot"
+        )));
+    }
+    if times.len() > 1 && matches!(options.by, By::Columns(_)) {
+        let names: Vec<&str> = times.iter().map(|&column| fields[column].name().as_str()).collect();
+        let problem = format!("--by names several snapshots, {}: name one of them", names.join(" and "));
+        return Err(Error::Usage(problem));
+    }
+    Ok((times, assets))
+}
+
+/// Groups in the order of their snapshots, those without any left out, and each group's snapshot in words. Snapshots that
+/// are named by one column come before those that are named by another.
+pub(crate) fn by_time(columns: &[ArrayRef], times: &[usize]) -> Result<(Vec<usize>, Vec<Option<String>>)> {
     let mut values = encoded(columns)?;
     for &column in times {
         if let Some(numbers) = numbers(&columns[column]) {
             values[column] = numbers;
         }
     }
-    let of = |own: &[usize], group: usize| -> Key {
-        own.iter().map(|&column| values[column][group].clone()).collect()
+    let groups = columns.first().map_or(0, Array::len);
+    let shown = shown(columns, times, groups)?;
+    let key = |&group: &usize| -> (Option<usize>, Key) {
+        (named_by(columns, times, group), times.iter().map(|&column| values[column][group].clone()).collect())
     };
-    let named_by = |group: usize| times.iter().position(|&column| columns[column].is_valid(group));
-    let there = (0..shown.len()).filter(|&group| shown[group].is_some());
-    let mut order: Vec<((Key, Option<usize>), Key, usize)> =
-        there.map(|group| ((of(assets, group), named_by(group)), of(times, group), group)).collect();
-    order.par_sort_unstable();
-    Ok(order
-        .chunk_by(|a, b| a.0 == b.0)
-        .map(|own| own.iter().map(|(_, _, group)| *group).collect())
-        .collect())
+    let mut order: Vec<usize> = (0..groups).filter(|&group| shown[group].is_some()).collect();
+    order.sort_by_cached_key(key);
+    Ok((order, shown))
+}
+
+/// Which of the columns names a group's snapshot.
+fn named_by(columns: &[ArrayRef], times: &[usize], group: usize) -> Option<usize> {
+    times.iter().position(|&column| columns[column].is_valid(group))
+}
+
+/// The groups of each asset, in the order of their snapshots; assets in the order of their keys. Snapshots that are named
+/// by different columns are not set beside each other.
+fn series(
+    columns: &[ArrayRef],
+    times: &[usize],
+    assets: &[usize],
+    order: &[usize],
+) -> Result<Vec<Vec<usize>>> {
+    let values = encoded(columns)?;
+    let mut of_assets: BTreeMap<(Key, Option<usize>), Vec<usize>> = BTreeMap::new();
+    for &group in order {
+        let asset = assets.iter().map(|&column| values[column][group].clone()).collect();
+        of_assets.entry((asset, named_by(columns, times, group))).or_default().push(group);
+    }
+    Ok(of_assets.into_values().collect())
 }
 
 /// Numbers in text as bytes in the order of numbers; none where some text is no whole number as it would be written.
@@ -214,7 +236,11 @@ fn shown(columns: &[ArrayRef], times: &[usize], groups: usize) -> Result<Vec<Opt
 }
 
 /// Which groups are compared.
-fn pairs(series: &[Vec<usize>], shown: &[Option<String>], asked: &Change) -> Result<Vec<(usize, usize)>> {
+pub(crate) fn pairs(
+    series: &[Vec<usize>],
+    shown: &[Option<String>],
+    asked: &Change,
+) -> Result<Vec<(usize, usize)>> {
     let Some((from, to)) = &asked.between else {
         let of_asset = |groups: &Vec<usize>| -> Vec<(usize, usize)> {
             let taken: Vec<usize> = groups.iter().copied().step_by(asked.every).collect();
@@ -308,20 +334,21 @@ fn taken(column: &ArrayRef, groups: &UInt32Array) -> Result<ArrayRef> {
     take(column, groups, None).map_err(Error::arrow("build the result"))
 }
 
-/// The rows of one table.
-struct Rows {
+/// The columns of one table.
+#[derive(Default)]
+pub(crate) struct Rows {
     fields: Vec<Field>,
     arrays: Vec<ArrayRef>,
 }
 
 impl Rows {
-    fn add(&mut self, name: &str, reading: &str, array: ArrayRef) {
+    pub(crate) fn add(&mut self, name: &str, reading: &str, array: ArrayRef) {
         let reading = HashMap::from([("reading".to_owned(), reading.to_owned())]);
         self.fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(reading));
         self.arrays.push(array);
     }
 
-    fn finish(self, keys: usize, provenance: HashMap<String, String>) -> Result<Results> {
+    pub(crate) fn finish(self, keys: usize, provenance: HashMap<String, String>) -> Result<Results> {
         let schema = Schema::new(self.fields).with_metadata(provenance);
         let table = RecordBatch::try_new(Arc::new(schema), self.arrays);
         Ok(Results::of(table.map_err(Error::arrow("build the result"))?, keys))

@@ -77,6 +77,8 @@ pub enum Command {
     Power(PowerArgs),
     /// Compare the snapshots of each asset: who came, who went, what moved, do the rich get richer
     Change(ChangeArgs),
+    /// Follow capital from asset to asset between snapshots
+    Flows(FlowsArgs),
     /// Measure the same on several devices: are all bits equal, and how fast is each
     Compare(CompareArgs),
     /// Show what files hold, and what analyze would make of them
@@ -402,6 +404,50 @@ pub struct ChangeArgs {
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
     pub threads: Option<NonZeroUsize>,
     /// Memory to stay within: analysis waits on disk, but all holders are held at once, or it is an error
+    #[arg(long, value_name = "SIZE", help_heading = "Execution")]
+    pub memory_limit: Option<String>,
+    /// What the command tells of itself.
+    #[command(flatten)]
+    pub record: RecordArgs,
+}
+
+/// `concentra flows`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra flows holders/ --price usd --every 4 -o flows.parquet\n  \
+    concentra flows rewards.parquet --between 57,58")]
+pub struct FlowsArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Compare every N-th snapshot, from the first one on
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads, help_heading = "Snapshots")]
+    pub every: NonZeroUsize,
+    /// Compare these two alone
+    #[arg(
+        long,
+        value_name = "FROM,TO",
+        value_delimiter = ',',
+        conflicts_with = "every",
+        help_heading = "Snapshots"
+    )]
+    pub between: Vec<String>,
+
+    /// Write the results here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, a table on stdout
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Replace an existing file
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+
+    /// Threads, as many as cores by default
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
+    /// Memory that all holders must fit into, or it is an error
     #[arg(long, value_name = "SIZE", help_heading = "Execution")]
     pub memory_limit: Option<String>,
     /// What the command tells of itself.

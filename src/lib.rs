@@ -22,6 +22,7 @@ pub mod cohorts;
 pub mod columns;
 pub mod compare;
 pub mod dataset;
+pub mod flows;
 pub mod groups;
 pub mod ingest;
 pub mod input;

@@ -210,6 +210,8 @@ pub struct Options {
     pub rewards: Option<PathBuf>,
     /// A file of owners' cohorts, and the column that has them.
     pub cohorts: Option<(PathBuf, String)>,
+    /// The column of prices by which flows are valued.
+    pub priced_by: Option<String>,
     /// The column of what a quota is a share of.
     pub quota_of: Option<String>,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
@@ -332,6 +334,7 @@ impl Options {
                 Top::Share(Fraction { numerator, denominator }) => format!("{numerator}/{denominator}"),
             }),
         );
+        say("price", self.priced_by.clone());
         say("reward", self.reward.clone());
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         say("rewards", self.rewards.as_ref().map(name));
@@ -422,11 +425,16 @@ impl InputArgs {
 
     /// What the arguments mean.
     pub fn options(&self) -> Result<Options> {
+        self.options_with(self.source.price.as_deref())
+    }
+
+    /// The same where a price is for something else, or there is none.
+    fn options_with(&self, price: Option<&str>) -> Result<Options> {
         let least = |text: &String| above_zero("--min-amount", text);
         let options = Options {
             exclude: self.exclude.iter().map(|text| Exclusion::from(text.trim())).collect(),
             min_amount: self.min_amount.as_ref().map(least).transpose()?,
-            min_value: min_value(self.min_value.as_deref(), self.source.price.as_deref())?,
+            min_value: min_value(self.min_value.as_deref(), price)?,
             top_holders: self.top_holders.as_deref().map(top_holders).transpose()?,
             ..self.source.options()?
         };

@@ -11,12 +11,13 @@ use crate::analyze::{Analysis, analyze};
 use crate::change::change;
 use crate::choose::calibration::Calibration;
 use crate::cli::{
-    AnalyzeArgs, ChangeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, Format,
-    InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, SweepArgs,
+    AnalyzeArgs, ChangeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, FlowsArgs,
+    Format, InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, SweepArgs,
 };
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
 use crate::error::{Error, Result};
+use crate::flows::flows;
 use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
 use crate::inspect::{self, inspect};
@@ -70,6 +71,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
         Command::Sweep(args) => run_sweep(manners, args, tell),
         Command::Power(args) => run_power(manners, args, tell),
         Command::Change(args) => run_change(manners, args, tell),
+        Command::Flows(args) => run_flows(manners, args, tell),
         Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
@@ -318,6 +320,27 @@ fn run_change(manners: &Manners, args: &ChangeArgs, tell: Tell<'_>) -> Result<()
     let mut outputs: Vec<(Output, &Results)> = vintages.into_iter().zip(&changes.vintages).collect();
     outputs.push((output, &changes.results));
     write_all(manners, outputs, &look, tell)
+}
+
+fn run_flows(manners: &Manners, args: &FlowsArgs, tell: Tell<'_>) -> Result<()> {
+    let asked = args.flows()?;
+    args.input.keep(args.output.as_deref())?;
+    let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    let recording = Recording::open(&args.record, args.overwrite, &[&output])?;
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let found = in_pool(args.threads.map(usize::from), || flows(&asked, &context));
+    progress.finish();
+    let recorded = recording.finish(manners, tell);
+    let found = found??;
+    recorded?;
+    if !manners.quiet {
+        found.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    if interrupted() {
+        return Err(Error::Interrupted);
+    }
+    write_all(manners, vec![(output, &found.results)], &manners.look(true), tell)
 }
 
 /// Writes results whole: all are before any has its name.

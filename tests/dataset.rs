@@ -258,6 +258,10 @@ fn places_that_are_no_place_for_results() {
         ran.says(parts);
     }
     shell.run("analyze in -o no/folder/").fails(1, &["no/folder/", "cannot make the folder"]);
+    // Where nobody may write, root neither.
+    if cfg!(target_os = "linux") {
+        shell.run("analyze in -o /proc/results/").fails(1, &["/proc/results/", "cannot make the folder"]);
+    }
     shell.run("analyze in -o out/").ok();
     shell.run("analyze in -o out/ --records out/r.parquet").fails(2, &["r.parquet", "elsewhere"]);
     shell.file("out/_manifest.ndjson", "{\n");

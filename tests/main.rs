@@ -21,6 +21,7 @@ mod devices;
 mod docs;
 mod encodings;
 mod faults;
+mod flows;
 mod generate;
 mod golden;
 #[cfg(feature = "gpu")]

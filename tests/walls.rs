@@ -56,7 +56,7 @@ const ORDER: &[&[&str]] = &[
     &["plan", "profits", "cohorts", "inspect", "devices"],
     &["output", "glossary", "records"],
     &["analyze", "compare", "power"],
-    &["sweep", "dataset", "change"],
+    &["sweep", "dataset", "change", "flows"],
     &["run"],
 ];
 

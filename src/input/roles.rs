@@ -209,6 +209,7 @@ pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Rol
     let found = find(source, schema, options);
     let (keys, owner, (amount, encoding)) = (found.keys?, found.owner?, found.amount?);
     let price = options.price().map(|name| (name, "--price"));
+    let price = price.or(options.priced_by.as_deref().map(|name| (name, "--price")));
     let price = price.or(options.quota_of.as_deref().map(|name| (name, "--quota-of")));
     let price = price.map(|(name, flag)| Finder { source, schema }.named(name, flag)).transpose()?;
     // Where rewards have a file of their own, they are no column here.

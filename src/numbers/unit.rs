@@ -169,7 +169,7 @@ fn ten_to_the(k: u32) -> f64 {
 }
 
 /// Puts a point before the last `decimals` digits and cuts trailing zeros after it.
-fn point(digits: String, decimals: usize) -> String {
+pub fn point(digits: String, decimals: usize) -> String {
     if decimals == 0 {
         return digits;
     }

@@ -1,7 +1,8 @@
 //! What changes were asked for.
 
 use super::{By, Options, Snapshot};
-use crate::cli::{ChangeArgs, OwnersArg};
+use crate::cli::{ChangeArgs, FlowsArgs, InputArgs, OwnersArg};
+use crate::columns::text::parse;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Owners;
@@ -24,29 +25,50 @@ impl ChangeArgs {
     pub fn change(&self) -> Result<Change> {
         let memory_limit = self.memory_limit.as_deref().map(memory::parse).transpose()?;
         let options = Options { memory_limit, ..self.measure.options(self.input.options()?)? };
-        for (asked, flag) in [
-            (options.look_through.is_some(), "--look-through"),
-            (options.top_holders.is_some(), "--top-holders"),
-        ] {
-            if asked {
-                return Err(Error::Usage(format!("{flag} is not for change, which follows owners")));
-            }
+        let options = followed(options, &self.input, "change")?;
+        let between = between(&self.between)?;
+        Ok(Change { options, every: self.every.into(), between, vintages: self.vintages.is_some() })
+    }
+}
+
+impl FlowsArgs {
+    /// What the arguments mean.
+    pub fn flows(&self) -> Result<Change> {
+        let memory_limit = self.memory_limit.as_deref().map(memory::parse).transpose()?;
+        // Who is worth too little is told by the same prices.
+        let price = self.input.source.price.as_deref();
+        if price.is_some_and(|price| parse(price.trim()).is_ok()) {
+            return Err(Error::Usage("--price: name a column; one price for all changes no flow".into()));
         }
-        if options.by == By::Nothing || options.snapshot == Snapshot::Nothing {
-            let problem = "change needs snapshots: leave out --by none and --snapshot none";
-            return Err(Error::Usage(problem.into()));
+        let options = self.input.options_with(price.filter(|_| self.input.min_value.is_some()))?;
+        let priced_by = price.map(str::to_owned);
+        let options = followed(Options { memory_limit, priced_by, ..options }, &self.input, "flows")?;
+        Ok(Change { options, every: self.every.into(), between: between(&self.between)?, vintages: false })
+    }
+}
+
+/// The options of a command that follows owners.
+fn followed(options: Options, input: &InputArgs, command: &str) -> Result<Options> {
+    for (asked, flag) in
+        [(options.look_through.is_some(), "--look-through"), (options.top_holders.is_some(), "--top-holders")]
+    {
+        if asked {
+            return Err(Error::Usage(format!("{flag} is not for {command}, which follows owners")));
         }
-        let owners = if self.input.source.owners == OwnersArg::Check { Owners::Check } else { Owners::Merge };
-        let between = match self.between.as_slice() {
-            [] => None,
-            [from, to] if from != to => Some((from.trim().to_owned(), to.trim().to_owned())),
-            _ => return Err(Error::Usage("--between: give two snapshots as FROM,TO".into())),
-        };
-        Ok(Change {
-            options: Options { owners, ..options },
-            every: self.every.into(),
-            between,
-            vintages: self.vintages.is_some(),
-        })
+    }
+    if options.by == By::Nothing || options.snapshot == Snapshot::Nothing {
+        return Err(Error::Usage(format!(
+            "{command} needs snapshots: leave out --by none and --snapshot none"
+        )));
+    }
+    let owners = if input.source.owners == OwnersArg::Check { Owners::Check } else { Owners::Merge };
+    Ok(Options { owners, ..options })
+}
+
+fn between(named: &[String]) -> Result<Option<(String, String)>> {
+    match named {
+        [] => Ok(None),
+        [from, to] if from != to => Ok(Some((from.trim().to_owned(), to.trim().to_owned()))),
+        _ => Err(Error::Usage("--between: give two snapshots as FROM,TO".into())),
     }
 }

@@ -1,0 +1,290 @@
+//! `flows`: the rotation of capital between assets, from one snapshot to another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float64Array, StringArray, UInt32Array, UInt64Array};
+use arrow::compute::take;
+use num_bigint::{BigInt, BigUint, Sign};
+
+use crate::change::{Rows, by_time, pairs, snapshots};
+use crate::error::{Error, Result};
+use crate::groups::Groups;
+use crate::groups::extent::encoded;
+use crate::ingest::{Context, Ingest};
+use crate::memory::{self, Memory};
+use crate::numbers::unit::{Unit, point};
+use crate::options::change::Change;
+use crate::results::Results;
+
+mod rotate;
+
+use rotate::{Cell, Move, rotate};
+
+/// Bytes of a holder beside what it has.
+const OF_MOVE: u64 = 160;
+
+/// What was found.
+pub struct Flows {
+    /// A row per pair of snapshots, asset that was left and asset that was entered.
+    pub results: Results,
+    /// What the user should know, in full sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Finds the flows between the assets of all snapshots.
+pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
+    let options = &asked.options;
+    let ingest = Ingest::open(options, context)?;
+    let (times, assets) = snapshots(&ingest, options, "flows")?;
+    if assets.is_empty() {
+        let problem = "flows are between assets, and there is no asset column: name it in --by";
+        return Err(Error::Usage(problem.into()));
+    }
+    let schema = &ingest.schema;
+    let counted = ingest.count(usize::MAX, options, context)?;
+    let memory = Memory::of(options.memory_limit).beside(ingest.population.bytes());
+    let players = ingest.players(&counted, &memory, options, context)?;
+    let groups = &counted.groups;
+    let worth = Worth::of(groups, &ingest, options.priced_by.is_some())?;
+
+    let columns = schema.columns_of(&groups.keys)?;
+    let (order, shown) = by_time(&columns, &times)?;
+    let mut warnings = ingest.warnings(options);
+    // One group stands for each moment; moments are numbered in their order.
+    let mut timeline: Vec<usize> = vec![];
+    let mut moment_of = vec![None; groups.keys.len()];
+    for &group in &order {
+        if timeline.last().is_none_or(|&last| shown[last] != shown[group]) {
+            timeline.push(group);
+        }
+        moment_of[group] = Some(timeline.len() - 1);
+    }
+    let asset_of = numbered(&columns, &assets)?;
+    let n_assets = asset_of.iter().max().map_or(0, |last| last + 1);
+    let mut at = vec![vec![None; n_assets]; timeline.len()];
+    for (group, moment) in moment_of.iter().enumerate() {
+        if let Some(moment) = moment {
+            at[*moment][asset_of[group]] = Some(group);
+        }
+    }
+    let pairs = pairs(std::slice::from_ref(&timeline), &shown, asked)?;
+    context.progress.start("comparing", pairs.len() as u64);
+    let (mut cells, mut absent): (Vec<(usize, usize, Cell)>, u64) = (vec![], 0);
+    for &(from, to) in &pairs {
+        let (Some(earlier), Some(later)) = (moment_of[from], moment_of[to]) else { continue };
+        let holders = |moment: usize| {
+            at[moment].iter().flatten().map(|&group| players[group].len() as u64).sum::<u64>()
+        };
+        let needed = (holders(earlier) + holders(later)) * OF_MOVE;
+        if needed > memory.room(groups.keys.len()) {
+            return Err(Error::Memory(format!(
+                "a pair of snapshots takes about {}; allow more memory, or read fewer files at a time",
+                memory::show(needed)
+            )));
+        }
+        let mut moves: Vec<Move<'_>> = vec![];
+        for (asset, (&before, &after)) in at[earlier].iter().zip(&at[later]).enumerate() {
+            if (context.interrupted)() {
+                return Err(Error::Interrupted);
+            }
+            absent += u64::from(before.is_some() != after.is_some());
+            if before.is_none() && after.is_none() {
+                continue;
+            }
+            let price = worth.price(after, &ingest, groups, before)?;
+            for (group, sign) in [(before, Sign::Minus), (after, Sign::Plus)] {
+                let Some(group) = group else { continue };
+                let scale = worth.scale(groups.units[group]) * &price;
+                moves.extend(players[group].iter().map(|player| {
+                    let value = BigUint::from_bytes_le(player.amount.as_le_slice()) * &scale;
+                    let value = BigInt::from_biguint(sign, value);
+                    Move { owner: player.owner.as_deref(), asset, value }
+                }));
+            }
+        }
+        cells.extend(rotate(moves).into_iter().map(|cell| (from, to, cell)));
+        context.progress.add(1);
+    }
+    if absent > 0 {
+        let times = if absent == 1 { "1 time".into() } else { format!("{absent} times") };
+        warnings.push(format!(
+            "{times} an asset is in one of two snapshots alone: there nobody holds any in the other"
+        ));
+    }
+    let mut provenance = ingest.provenance(options);
+    let said = serde_json::json!({ "every": asked.every, "between": asked.between });
+    provenance.insert("concentra.change".into(), said.to_string());
+
+    let mut of_asset = vec![0; n_assets];
+    asset_of.iter().enumerate().for_each(|(group, &asset)| of_asset[asset] = group as u32);
+    let matrix = Matrix { cells: &cells, of_asset: &of_asset, columns: &columns, shown: &shown };
+    Ok(Flows { results: matrix.table(&ingest, &assets, &times, &worth, provenance)?, warnings })
+}
+
+/// The cells of all pairs of snapshots, and what they are about.
+struct Matrix<'a> {
+    /// Groups of the earlier and the later snapshot, and a cell between them.
+    cells: &'a [(usize, usize, Cell)],
+    /// A group of each asset.
+    of_asset: &'a [u32],
+    columns: &'a [ArrayRef],
+    shown: &'a [Option<String>],
+}
+
+impl Matrix<'_> {
+    fn table(
+        &self,
+        ingest: &Ingest,
+        assets: &[usize],
+        times: &[usize],
+        worth: &Worth,
+        provenance: HashMap<String, String>,
+    ) -> Result<Results> {
+        let mut rows = Rows::default();
+        let left: UInt32Array = self.of(|cell| Some(self.of_asset[cell.from?]));
+        let entered: UInt32Array = self.of(|cell| Some(self.of_asset[cell.to?]));
+        let sides = [
+            ("from_", &left, "What was left; null: it came from outside."),
+            ("to_", &entered, "What was entered; null: it went outside."),
+        ];
+        for (prefix, groups, reading) in sides {
+            for &column in assets {
+                let name = format!("{prefix}{}", ingest.schema.fields[column].name());
+                rows.add(&name, reading, self.taken(column, groups)?);
+            }
+        }
+        let earlier: UInt32Array = self.cells.iter().map(|&(from, _, _)| Some(from as u32)).collect();
+        let later: UInt32Array = self.cells.iter().map(|&(_, to, _)| Some(to as u32)).collect();
+        let snapshots = [
+            ("snapshot_from", &earlier, "The earlier snapshot."),
+            ("snapshot_to", &later, "The later snapshot."),
+        ];
+        for (name, groups, reading) in snapshots {
+            let shown = groups.values().iter().map(|&group| self.shown[group as usize].as_ref());
+            let array = match times {
+                [one] => self.taken(*one, groups)?,
+                _ => Arc::new(StringArray::from_iter(shown)),
+            };
+            rows.add(name, reading, array);
+        }
+        let amounts: Vec<String> = self.cells.iter().map(|(_, _, cell)| worth.plain(&cell.amount)).collect();
+        let doubles = amounts.iter().map(|text| text.parse().ok().filter(|x: &f64| x.is_finite()));
+        rows.add("amount_f64", "How much, as a double.", Arc::new(Float64Array::from_iter(doubles)));
+        rows.add("amount", "How much, exactly, in text.", Arc::new(StringArray::from_iter_values(&amounts)));
+        let owners = UInt64Array::from_iter_values(self.cells.iter().map(|(_, _, cell)| cell.owners));
+        rows.add("n_owners", "Whose.", Arc::new(owners));
+        rows.finish(2 * assets.len() + 2, provenance)
+    }
+
+    fn of(&self, group: impl Fn(&Cell) -> Option<u32>) -> UInt32Array {
+        self.cells.iter().map(|(_, _, cell)| group(cell)).collect()
+    }
+
+    /// A group column of some groups; null where there is no group.
+    fn taken(&self, column: usize, groups: &UInt32Array) -> Result<ArrayRef> {
+        take(&self.columns[column], groups, None).map_err(Error::arrow("build the result"))
+    }
+}
+
+/// The assets of groups, numbered in their order.
+fn numbered(columns: &[ArrayRef], assets: &[usize]) -> Result<Vec<usize>> {
+    let values = encoded(columns)?;
+    let groups = columns.first().map_or(0, Array::len);
+    let key =
+        |group: usize| -> Vec<&[u8]> { assets.iter().map(|&column| &values[column][group][..]).collect() };
+    let mut keys: Vec<Vec<&[u8]>> = (0..groups).map(key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    Ok((0..groups).map(|group| keys.binary_search(&key(group)).expect("it is one of them")).collect())
+}
+
+/// How amounts of all groups become whole numbers of one unit.
+struct Worth {
+    /// Decimals of the finest amount, or the lowest exponent of doubles.
+    finest: Unit,
+    priced: bool,
+    /// Decimals of the finest price.
+    price_decimals: u32,
+}
+
+impl Worth {
+    fn of(groups: &Groups, ingest: &Ingest, priced: bool) -> Result<Self> {
+        let mut finest = groups.units.first().copied().unwrap_or(Unit::Decimal(0));
+        for (group, &unit) in groups.units.iter().enumerate() {
+            finest = match (finest, unit) {
+                (Unit::Decimal(a), Unit::Decimal(b)) => Unit::Decimal(a.max(b)),
+                (Unit::Binary(a), Unit::Binary(b)) => Unit::Binary(a.min(b)),
+                _ => {
+                    return Err(Error::Group {
+                        group: ingest.schema.show(&groups.keys[group]),
+                        problem: "its amounts are doubles, and those of others are not".into(),
+                        remedy: "flows need one kind of amounts: write all as text or numbers".into(),
+                    });
+                }
+            };
+        }
+        let mut price_decimals = 0;
+        for group in (0..groups.keys.len()).filter(|_| priced) {
+            let price = groups.prices.of(group as u32).map_err(|two| Error::Group {
+                group: ingest.schema.show(&groups.keys[group]),
+                problem: format!("it has two prices, {two}"),
+                remedy: "a group has one price: name what tells them apart in --by".into(),
+            })?;
+            // A denominator is a power of ten or of two: its digits at most are decimals.
+            if let Some((_, denominator)) = price {
+                let mut decimals = 0;
+                while BigUint::from(10u8).pow(decimals) % &denominator != BigUint::ZERO {
+                    decimals += 1;
+                }
+                price_decimals = price_decimals.max(decimals);
+            }
+        }
+        Ok(Self { finest, priced, price_decimals })
+    }
+
+    /// What an amount of this unit is multiplied by.
+    fn scale(&self, unit: Unit) -> BigUint {
+        match (self.finest, unit) {
+            (Unit::Decimal(finest), Unit::Decimal(own)) => BigUint::from(10u8).pow((finest - own).into()),
+            (Unit::Binary(finest), Unit::Binary(own)) => BigUint::from(1u8) << own.abs_diff(finest),
+            _ => BigUint::from(1u8),
+        }
+    }
+
+    /// What one is worth at the later time.
+    fn price(
+        &self,
+        after: Option<usize>,
+        ingest: &Ingest,
+        groups: &Groups,
+        before: Option<usize>,
+    ) -> Result<BigUint> {
+        if !self.priced {
+            return Ok(1u8.into());
+        }
+        let price = after.and_then(|group| groups.prices.of(group as u32).ok().flatten());
+        let Some((numerator, denominator)) = price else {
+            let group = after.or(before).map_or_else(String::new, |g| ingest.schema.show(&groups.keys[g]));
+            return Err(Error::Group {
+                group,
+                problem: "it has no price at the later of two snapshots".into(),
+                remedy: "write a price on one of its rows, or leave the asset out".into(),
+            });
+        };
+        Ok(numerator * BigUint::from(10u8).pow(self.price_decimals) / denominator)
+    }
+
+    /// A value as it is written: in the unit of amounts, or of prices.
+    fn plain(&self, value: &BigUint) -> String {
+        let (digits, decimals) = match self.finest {
+            Unit::Decimal(decimals) => (value.clone(), u32::from(decimals)),
+            Unit::Binary(exponent) if exponent >= 0 => (value << exponent.unsigned_abs(), 0),
+            // a·2^−k = a·5^k / 10^k
+            Unit::Binary(exponent) => {
+                (value * BigUint::from(5u8).pow(exponent.unsigned_abs()), exponent.unsigned_abs())
+            }
+        };
+        point(digits.to_string(), (decimals + self.price_decimals) as usize)
+    }
+}
