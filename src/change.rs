@@ -44,7 +44,7 @@ pub struct Changes {
 }
 
 /// Bytes of a holder in memory, and of one of a pair that is compared.
-const OF_HOLDER: u64 = 160;
+pub(crate) const OF_HOLDER: u64 = 160;
 const OF_PAIRED: u64 = 100;
 
 /// Compares the snapshots of every asset.
@@ -88,11 +88,7 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
     let series = series(&columns, &times, &assets, &order)?;
     let mut warnings = analysis.of_files;
     warnings.extend(analysis.warnings);
-    let nameless = shown.iter().filter(|shown| shown.is_none()).count();
-    if nameless > 0 {
-        let groups = if nameless == 1 { "1 group has".into() } else { format!("{nameless} groups have") };
-        warnings.push(format!("{groups} no snapshot (null), and no part in changes"));
-    }
+    warnings.extend(nameless(&shown));
     let pairs = pairs(&series, &shown, asked)?;
     let paired = |groups: &&Vec<usize>| pairs.iter().all(|(from, _)| !groups.contains(from));
     let alone = if pairs.len() < 10_000 { series.iter().filter(paired).count() } else { 0 };
@@ -190,8 +186,15 @@ pub(crate) fn by_time(columns: &[ArrayRef], times: &[usize]) -> Result<(Vec<usiz
     Ok((order, shown))
 }
 
+/// What to tell of groups without a snapshot.
+pub(crate) fn nameless(shown: &[Option<String>]) -> Option<String> {
+    let nameless = shown.iter().filter(|shown| shown.is_none()).count();
+    let groups = if nameless == 1 { "1 group has".into() } else { format!("{nameless} groups have") };
+    (nameless > 0).then(|| format!("{groups} no snapshot (null), and no part in changes"))
+}
+
 /// Which of the columns names a group's snapshot.
-fn named_by(columns: &[ArrayRef], times: &[usize], group: usize) -> Option<usize> {
+pub(crate) fn named_by(columns: &[ArrayRef], times: &[usize], group: usize) -> Option<usize> {
     times.iter().position(|&column| columns[column].is_valid(group))
 }
 

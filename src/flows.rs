@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, StringArray, UInt32Array, UInt
 use arrow::compute::take;
 use num_bigint::{BigInt, BigUint, Sign};
 
-use crate::change::{Rows, by_time, pairs, snapshots};
+use crate::change::{OF_HOLDER, Rows, by_time, named_by, nameless, pairs, snapshots};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::groups::extent::encoded;
@@ -46,54 +46,82 @@ pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
     let memory = Memory::of(options.memory_limit).beside(ingest.population.bytes());
     let players = ingest.players(&counted, &memory, options, context)?;
     let groups = &counted.groups;
-    let worth = Worth::of(groups, &ingest, options.priced_by.is_some())?;
 
     let columns = schema.columns_of(&groups.keys)?;
     let (order, shown) = by_time(&columns, &times)?;
     let mut warnings = ingest.warnings(options);
-    // One group stands for each moment; moments are numbered in their order.
-    let mut timeline: Vec<usize> = vec![];
+    warnings.extend(nameless(&shown));
+    // One group stands for each moment; moments are numbered in their order. Snapshots that are named by different
+    // columns are on different timelines.
+    let (mut timelines, mut moments): (Vec<Vec<usize>>, Vec<Vec<usize>>) = (vec![], vec![]);
     let mut moment_of = vec![None; groups.keys.len()];
+    let (mut last, mut column) = (None, None);
     for &group in &order {
-        if timeline.last().is_none_or(|&last| shown[last] != shown[group]) {
-            timeline.push(group);
+        let named = named_by(&columns, &times, group);
+        if column != named {
+            timelines.push(vec![]);
         }
-        moment_of[group] = Some(timeline.len() - 1);
+        if (column, last) != (named, shown[group].as_ref()) {
+            moments.push(vec![]);
+            timelines.last_mut().expect("just pushed").push(group);
+        }
+        (last, column) = (shown[group].as_ref(), named);
+        moments.last_mut().expect("just pushed").push(group);
+        moment_of[group] = Some(moments.len() - 1);
     }
     let asset_of = numbered(&columns, &assets)?;
-    let n_assets = asset_of.iter().max().map_or(0, |last| last + 1);
-    let mut at = vec![vec![None; n_assets]; timeline.len()];
-    for (group, moment) in moment_of.iter().enumerate() {
-        if let Some(moment) = moment {
-            at[*moment][asset_of[group]] = Some(group);
-        }
+    // In the order of assets, so that two moments can be walked side by side.
+    moments.iter_mut().for_each(|groups| groups.sort_by_key(|&group| asset_of[group]));
+    let pairs = pairs(&timelines, &shown, asked)?;
+    if pairs.is_empty() {
+        warnings.push("there are no two snapshots to compare".into());
     }
-    let pairs = pairs(std::slice::from_ref(&timeline), &shown, asked)?;
+    let of_pair = |&(from, to): &(usize, usize)| Some((&moments[moment_of[from]?], &moments[moment_of[to]?]));
+    let compared: Vec<(&Vec<usize>, &Vec<usize>)> = pairs.iter().filter_map(of_pair).collect();
+    let involved = compared.iter().flat_map(|(before, after)| before.iter().chain(*after)).copied();
+    let held: Vec<usize> = involved.filter(|&group| !players[group].is_empty()).collect();
+    let nobody = |&&group: &&usize| assets.iter().all(|&column| columns[column].is_null(group));
+    if let Some(&group) = held.iter().find(nobody) {
+        return Err(Error::Group {
+            group: schema.show(&groups.keys[group]),
+            problem: "its asset is null, which stands for outside".into(),
+            remedy: "name the asset, or leave such rows out".into(),
+        });
+    }
+    let priced: Vec<usize> = match options.priced_by {
+        Some(_) => compared.iter().flat_map(|(_, after)| after.iter().copied()).collect(),
+        None => vec![],
+    };
+    let worth = Worth::of(groups, &ingest, &held, &priced)?;
+    let all: u64 = players.iter().map(|own| own.len() as u64).sum();
+    let room = memory.room(groups.keys.len()).saturating_sub(all * OF_HOLDER);
     context.progress.start("comparing", pairs.len() as u64);
     let (mut cells, mut absent): (Vec<(usize, usize, Cell)>, u64) = (vec![], 0);
-    for &(from, to) in &pairs {
-        let (Some(earlier), Some(later)) = (moment_of[from], moment_of[to]) else { continue };
-        let holders = |moment: usize| {
-            at[moment].iter().flatten().map(|&group| players[group].len() as u64).sum::<u64>()
-        };
-        let needed = (holders(earlier) + holders(later)) * OF_MOVE;
-        if needed > memory.room(groups.keys.len()) {
+    for (&(from, to), (before, after)) in pairs.iter().zip(&compared) {
+        let holders = before.iter().chain(*after).map(|&group| players[group].len() as u64);
+        let needed = holders.sum::<u64>() * OF_MOVE;
+        if needed > room {
             return Err(Error::Memory(format!(
-                "a pair of snapshots takes about {}; allow more memory, or read fewer files at a time",
+                "a pair of snapshots takes about {} beside all holders; allow more memory, or read fewer files at a time",
                 memory::show(needed)
             )));
         }
         let mut moves: Vec<Move<'_>> = vec![];
-        for (asset, (&before, &after)) in at[earlier].iter().zip(&at[later]).enumerate() {
+        let (mut earlier, mut later) = (before.iter().copied().peekable(), after.iter().copied().peekable());
+        while let Some(asset) = earlier.peek().into_iter().chain(later.peek()).map(|&g| asset_of[g]).min() {
             if (context.interrupted)() {
                 return Err(Error::Interrupted);
             }
+            let before = earlier.next_if(|&group| asset_of[group] == asset);
+            let after = later.next_if(|&group| asset_of[group] == asset);
             absent += u64::from(before.is_some() != after.is_some());
-            if before.is_none() && after.is_none() {
+            let sides = [(before, Sign::Minus), (after, Sign::Plus)];
+            let is_held = |(group, _): &(Option<usize>, Sign)| group.is_some_and(|g| !players[g].is_empty());
+            if !sides.iter().any(is_held) {
                 continue;
             }
             let price = worth.price(after, &ingest, groups, before)?;
-            for (group, sign) in [(before, Sign::Minus), (after, Sign::Plus)] {
+            for (group, sign) in sides {
                 let Some(group) = group else { continue };
                 let scale = worth.scale(groups.units[group]) * &price;
                 moves.extend(players[group].iter().map(|player| {
@@ -116,7 +144,7 @@ pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
     let said = serde_json::json!({ "every": asked.every, "between": asked.between });
     provenance.insert("concentra.change".into(), said.to_string());
 
-    let mut of_asset = vec![0; n_assets];
+    let mut of_asset = vec![0; asset_of.iter().max().map_or(0, |last| last + 1)];
     asset_of.iter().enumerate().for_each(|(group, &asset)| of_asset[asset] = group as u32);
     let matrix = Matrix { cells: &cells, of_asset: &of_asset, columns: &columns, shown: &shown };
     Ok(Flows { results: matrix.table(&ingest, &assets, &times, &worth, provenance)?, warnings })
@@ -209,23 +237,27 @@ struct Worth {
 }
 
 impl Worth {
-    fn of(groups: &Groups, ingest: &Ingest, priced: bool) -> Result<Self> {
-        let mut finest = groups.units.first().copied().unwrap_or(Unit::Decimal(0));
-        for (group, &unit) in groups.units.iter().enumerate() {
-            finest = match (finest, unit) {
+    /// Of groups that somebody holds, and of those whose prices count.
+    fn of(groups: &Groups, ingest: &Ingest, held: &[usize], priced: &[usize]) -> Result<Self> {
+        let mut finest = None;
+        for &group in held {
+            let unit = groups.units[group];
+            finest = Some(match (finest.unwrap_or(unit), unit) {
                 (Unit::Decimal(a), Unit::Decimal(b)) => Unit::Decimal(a.max(b)),
                 (Unit::Binary(a), Unit::Binary(b)) => Unit::Binary(a.min(b)),
                 _ => {
+                    let is_double = |&&group: &&usize| matches!(groups.units[group], Unit::Binary(_));
+                    let double = held.iter().find(is_double).map_or(group, |group| *group);
                     return Err(Error::Group {
-                        group: ingest.schema.show(&groups.keys[group]),
+                        group: ingest.schema.show(&groups.keys[double]),
                         problem: "its amounts are doubles, and those of others are not".into(),
                         remedy: "flows need one kind of amounts: write all as text or numbers".into(),
                     });
                 }
-            };
+            });
         }
         let mut price_decimals = 0;
-        for group in (0..groups.keys.len()).filter(|_| priced) {
+        for &group in priced {
             let price = groups.prices.of(group as u32).map_err(|two| Error::Group {
                 group: ingest.schema.show(&groups.keys[group]),
                 problem: format!("it has two prices, {two}"),
@@ -240,13 +272,15 @@ impl Worth {
                 price_decimals = price_decimals.max(decimals);
             }
         }
-        Ok(Self { finest, priced, price_decimals })
+        Ok(Self { finest: finest.unwrap_or(Unit::Decimal(0)), priced: !priced.is_empty(), price_decimals })
     }
 
     /// What an amount of this unit is multiplied by.
     fn scale(&self, unit: Unit) -> BigUint {
         match (self.finest, unit) {
-            (Unit::Decimal(finest), Unit::Decimal(own)) => BigUint::from(10u8).pow((finest - own).into()),
+            (Unit::Decimal(finest), Unit::Decimal(own)) => {
+                BigUint::from(10u8).pow(finest.saturating_sub(own).into())
+            }
             (Unit::Binary(finest), Unit::Binary(own)) => BigUint::from(1u8) << own.abs_diff(finest),
             _ => BigUint::from(1u8),
         }

@@ -91,6 +91,49 @@ fn what_is_refused() {
     shell.run("flows in").ok().says(&["1 time an asset is in one of two snapshots alone"]);
 }
 
+/// Blocks in one file and weeks in another are no pair; what takes no part is no obstacle.
+#[test]
+fn timelines_and_bystanders() {
+    let shell = Shell::new();
+    let write = |name: &str, time: &str, at: [u64; 4], amounts: [f64; 4]| {
+        shell.parquet(
+            name,
+            vec![
+                (time, numbers(at)),
+                ("token", text(["x", "y", "x", "y"])),
+                ("owner", text(["a"; 4])),
+                ("balance", std::sync::Arc::new(arrow::array::Float64Array::from(amounts.to_vec()))),
+            ],
+        );
+    };
+    write("in/blocks.parquet", "block_number", [1, 1, 57, 57], [10.0, 0.0, 9.5, 0.5]);
+    write("in/weeks.parquet", "week", [57, 57, 58, 58], [100.0, 200.0, 300.0, 0.0]);
+    let rows = shell.run("flows in --format json").json();
+    assert_eq!(cells(&rows), [(Some("x"), Some("y"), "0.5", 1), (Some("y"), Some("x"), "200", 1),]);
+    assert_eq!(shell.run("flows in --between 57,58 --format json").json().len(), 1);
+    shell.run("flows in/weeks.parquet --between 57,57").fails(2, &["FROM,TO"]);
+    shell.parquet(
+        "null.parquet",
+        vec![
+            ("week", numbers([1, 2])),
+            ("token", std::sync::Arc::new(arrow::array::StringArray::from(vec![None, Some("y")]))),
+            ("owner", text(["a", "a"])),
+            ("balance", numbers([1, 1])),
+        ],
+    );
+    shell.run("flows null.parquet").fails(1, &["asset is null"]);
+    shell.parquet(
+        "one.parquet",
+        vec![
+            ("week", numbers([1])),
+            ("token", text(["x"])),
+            ("owner", text(["a"])),
+            ("balance", numbers([1])),
+        ],
+    );
+    shell.run("flows one.parquet").ok().says(&["no two snapshots"]);
+}
+
 /// LP rewards by token and week: what enters a token less what leaves it is the change of its total, to the last digit.
 #[test]
 fn weeks_of_real_rewards_reconcile() {

@@ -68,7 +68,7 @@ fn followed(options: Options, input: &InputArgs, command: &str) -> Result<Option
 fn between(named: &[String]) -> Result<Option<(String, String)>> {
     match named {
         [] => Ok(None),
-        [from, to] if from != to => Ok(Some((from.trim().to_owned(), to.trim().to_owned()))),
+        [from, to] if from.trim() != to.trim() => Ok(Some((from.trim().to_owned(), to.trim().to_owned()))),
         _ => Err(Error::Usage("--between: give two snapshots as FROM,TO".into())),
     }
 }
