@@ -56,8 +56,6 @@ pub struct Loss {
     pub file: String,
     /// It, what is wrong with it, and the groups that are absent for it.
     pub line: String,
-    /// Whether groups are absent for it.
-    pub costs: bool,
     /// Whether it failed while it was read, and may not the next time.
     pub was_read: bool,
 }
@@ -139,10 +137,9 @@ fn try_files(
     }
     warnings.extend(suspicions);
     let device = choice.looked.then(|| format!("computed on {}: {}", choice.name(), choice.why));
-    let loss = |(lost, (told, costs)): (&Lost, &(String, bool))| Loss {
+    let loss = |(lost, told): (&Lost, &String)| Loss {
         file: lost.source.shown.clone(),
         line: lost.line(told),
-        costs: *costs,
         was_read: lost.was_read,
     };
     let lost = ingest.lost.iter().zip(&absent.told).map(loss).collect();

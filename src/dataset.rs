@@ -99,7 +99,8 @@ pub fn analyze_into(
     let kept = packs.iter().filter(|pack| missing.iter().all(|other| other.name != pack.name));
     if !missing.is_empty() {
         for pack in kept {
-            ranges.check(&folder.part(pack, ingest.schema.fields.len())?, &pack.files, &ingest)?;
+            let keys = folder.part(pack, ingest.schema.fields.len())?;
+            ranges.check(&keys, &pack.files, &ingest).map_err(|error| folder.stopped(error, packs.len()))?;
         }
     }
     for pack in missing {
@@ -425,8 +426,12 @@ impl Folder {
     /// An error with what is finished for all that, and how to go on.
     fn stopped(&self, error: Error, all: usize) -> Error {
         let (done, path) = (self.manifest.parts.len(), self.path.display());
-        let left =
-            format!("{done} of {all} parts are finished in {path}; the same command goes on from there");
+        let mut left = format!("{done} of {all} parts are finished in {path}");
+        // Else what is wrong must be mended first.
+        if matches!(error, Error::Interrupted | Error::Io { .. } | Error::Spill { .. } | Error::Device { .. })
+        {
+            left += "; the same command goes on from there";
+        }
         match error {
             Error::Interrupted => Error::Stopped { left, source: None },
             other => Error::Stopped { left, source: Some(Box::new(other)) },

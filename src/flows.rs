@@ -11,6 +11,7 @@ use crate::change::{OF_HOLDER, Rows, by_time, named_by, nameless, pairs, snapsho
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::groups::extent::encoded;
+use crate::groups::prices::Ratio;
 use crate::ingest::{Context, Ingest};
 use crate::memory::{self, Memory};
 use crate::numbers::unit::{Unit, point};
@@ -92,7 +93,8 @@ pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
         Some(_) => compared.iter().flat_map(|(_, after)| after.iter().copied()).collect(),
         None => vec![],
     };
-    let worth = Worth::of(groups, &ingest, &held, &priced)?;
+    let others: Vec<usize> = order.iter().copied().filter(|&group| !players[group].is_empty()).collect();
+    let worth = Worth::of(groups, &ingest, &held, &priced)?.beside(groups, &others);
     let all: u64 = players.iter().map(|own| own.len() as u64).sum();
     let room = memory.room(groups.keys.len()).saturating_sub(all * OF_HOLDER);
     context.progress.start("comparing", pairs.len() as u64);
@@ -263,16 +265,26 @@ impl Worth {
                 problem: format!("it has two prices, {two}"),
                 remedy: "a group has one price: name what tells them apart in --by".into(),
             })?;
-            // A denominator is a power of ten or of two: its digits at most are decimals.
-            if let Some((_, denominator)) = price {
-                let mut decimals = 0;
-                while BigUint::from(10u8).pow(decimals) % &denominator != BigUint::ZERO {
-                    decimals += 1;
-                }
-                price_decimals = price_decimals.max(decimals);
-            }
+            price_decimals = price_decimals.max(price.map_or(0, decimals));
         }
         Ok(Self { finest: finest.unwrap_or(Unit::Decimal(0)), priced: !priced.is_empty(), price_decimals })
+    }
+
+    /// The same, as fine as other groups need it too: so a pair gives the same digits whichever pairs are asked for.
+    fn beside(mut self, groups: &Groups, others: &[usize]) -> Self {
+        for &group in others {
+            self.finest = match (self.finest, groups.units[group]) {
+                (Unit::Decimal(a), Unit::Decimal(b)) => Unit::Decimal(a.max(b)),
+                (Unit::Binary(a), Unit::Binary(b)) => Unit::Binary(a.min(b)),
+                (finest, _) => finest,
+            };
+            if self.priced
+                && let Ok(Some(price)) = groups.prices.of(group as u32)
+            {
+                self.price_decimals = self.price_decimals.max(decimals(price));
+            }
+        }
+        self
     }
 
     /// What an amount of this unit is multiplied by.
@@ -321,4 +333,13 @@ impl Worth {
         };
         point(digits.to_string(), (decimals + self.price_decimals) as usize)
     }
+}
+
+/// How many decimals a price has: its denominator is a power of ten or of two.
+fn decimals((_, denominator): Ratio) -> u32 {
+    let mut decimals = 0;
+    while BigUint::from(10u8).pow(decimals) % &denominator != BigUint::ZERO {
+        decimals += 1;
+    }
+    decimals
 }

@@ -37,8 +37,8 @@ const COLUMNS: [(&str, &str); 21] = [
     ("start_ns", "nanoseconds after the start of the run"),
     ("duration_ns", "how many nanoseconds it took"),
     ("rows", "rows, keys, queries or groups handled"),
-    ("bytes_in", "bytes read"),
-    ("bytes_out", "bytes made of them"),
+    ("bytes_in", "bytes read; null where they are not told"),
+    ("bytes_out", "bytes made of them; null where they are not told"),
     ("attempts", "how often it was tried"),
     ("status", "ok, or failed"),
     ("error", "why it failed"),
@@ -76,8 +76,8 @@ pub fn table(recorder: &Recorder) -> Result<Results> {
         wide(&|event| Some(event.start_ns)),
         wide(&|event| Some(event.duration_ns)),
         wide(&|event| Some(event.volume.rows)),
-        wide(&|event| Some(event.volume.bytes_in)),
-        wide(&|event| Some(event.volume.bytes_out)),
+        wide(&|event| told(event.volume.bytes_in)),
+        wide(&|event| told(event.volume.bytes_out)),
         narrow(&|event| Some(event.attempts as usize)),
         texts(&|event| Some(if event.error.is_some() { "failed" } else { "ok" }.into())),
         texts(&|event| event.error.clone()),
@@ -92,6 +92,11 @@ pub fn table(recorder: &Recorder) -> Result<Results> {
     ]));
     let table = RecordBatch::try_new(Arc::new(schema), columns.to_vec());
     Ok(Results::of(table.map_err(Error::arrow("build the records"))?, 0))
+}
+
+/// Bytes, where there are any to tell of.
+fn told(bytes: u64) -> Option<u64> {
+    (bytes > 0).then_some(bytes)
 }
 
 fn groups(event: &Event) -> Option<Range<usize>> {

@@ -90,20 +90,12 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         return run_batch(manners, args, &options, folder, tell);
     }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
-    let table = args.cohort_table.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
-    let table = table.transpose()?;
-    if table.as_ref().is_some_and(|table| table.is_same(&output)) {
-        return Err(Error::Usage("--cohort-table: name another file than -o".into()));
-    }
+    let table = beside(&output, "--cohort-table", args.cohort_table.as_deref(), args.overwrite)?;
     let others: Vec<&Output> = std::iter::once(&output).chain(&table).collect();
     let recording = Recording::open(&args.record, args.overwrite, &others)?;
-    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
-    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let analysis = in_pool(Some(threads(args, &options)), || analyze(&options, &context));
-    progress.finish();
-    let recorded = recording.finish(manners, tell);
-    let analysis = analysis??;
-    recorded?;
+    let analysis = watched(manners, recording, Some(threads(args, &options)), tell, |context| {
+        analyze(&options, context)
+    })?;
     if !manners.quiet {
         analysis.device.iter().for_each(|device| tell(Message::Note(device)));
         let warnings = analysis.of_files.iter().chain(&analysis.warnings);
@@ -172,13 +164,8 @@ fn run_batch(
             return Err(Error::Usage(format!("{}: {problem}", path.display())));
         }
     }
-    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
-    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let work = || dataset::analyze_into(folder, args.overwrite, options, &context);
-    let batch = in_pool(Some(threads(args, options)), work);
-    progress.finish();
-    let recorded = recording.finish(manners, tell);
-    let batch = batch??;
+    let work = |context: &Context<'_>| dataset::analyze_into(folder, args.overwrite, options, context);
+    let batch = watched(manners, recording, Some(threads(args, options)), tell, work)?;
     if !manners.quiet {
         batch.device.iter().for_each(|device| tell(Message::Note(device)));
         batch.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
@@ -198,7 +185,6 @@ fn run_batch(
         let parts = if all == 1 { "part" } else { "parts" };
         tell(Message::Note(&format!("{rows} {groups} in {all} {parts} in {}: {what}", folder.display())));
     }
-    recorded?;
     incomplete(batch.lost_files)
 }
 
@@ -222,20 +208,11 @@ fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> 
         args.source.keep(&grid.lists(), output)?;
     }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
-    let summary = args.summary.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
-    let summary = summary.transpose()?;
-    if summary.as_ref().is_some_and(|summary| summary.is_same(&output)) {
-        return Err(Error::Usage("--summary: name another file than -o".into()));
-    }
+    let summary = beside(&output, "--summary", args.summary.as_deref(), args.overwrite)?;
     let others: Vec<&Output> = std::iter::once(&output).chain(&summary).collect();
     let recording = Recording::open(&args.record, args.overwrite, &others)?;
-    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
-    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let swept = in_pool(args.threads.map(usize::from), || sweep(&grid, &context));
-    progress.finish();
-    let recorded = recording.finish(manners, tell);
-    let swept = swept??;
-    recorded?;
+    let swept =
+        watched(manners, recording, args.threads.map(usize::from), tell, |context| sweep(&grid, context))?;
     if !manners.quiet {
         swept.device.iter().for_each(|device| tell(Message::Note(device)));
         swept.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
@@ -262,20 +239,11 @@ fn run_power(manners: &Manners, args: &PowerArgs, tell: Tell<'_>) -> Result<()> 
         args.input.keep(output)?;
     }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
-    let games = args.games.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
-    let games = games.transpose()?;
-    if games.as_ref().is_some_and(|games| games.is_same(&output)) {
-        return Err(Error::Usage("--games: name another file than -o".into()));
-    }
+    let games = beside(&output, "--games", args.games.as_deref(), args.overwrite)?;
     let others: Vec<&Output> = std::iter::once(&output).chain(&games).collect();
     let recording = Recording::open(&args.record, args.overwrite, &others)?;
-    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
-    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let powers = in_pool(args.threads.map(usize::from), || power(&play, &context));
-    progress.finish();
-    let recorded = recording.finish(manners, tell);
-    let powers = powers??;
-    recorded?;
+    let powers =
+        watched(manners, recording, args.threads.map(usize::from), tell, |context| power(&play, context))?;
     if !manners.quiet {
         powers.device.iter().for_each(|device| tell(Message::Note(device)));
         powers.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
@@ -295,20 +263,11 @@ fn run_change(manners: &Manners, args: &ChangeArgs, tell: Tell<'_>) -> Result<()
         args.input.keep(output)?;
     }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
-    let vintages = args.vintages.as_deref().map(|path| Output::open(Some(path), None, args.overwrite));
-    let vintages = vintages.transpose()?;
-    if vintages.as_ref().is_some_and(|vintages| vintages.is_same(&output)) {
-        return Err(Error::Usage("--vintages: name another file than -o".into()));
-    }
+    let vintages = beside(&output, "--vintages", args.vintages.as_deref(), args.overwrite)?;
     let others: Vec<&Output> = std::iter::once(&output).chain(&vintages).collect();
     let recording = Recording::open(&args.record, args.overwrite, &others)?;
-    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
-    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let changes = in_pool(args.threads.map(usize::from), || change(&asked, &context));
-    progress.finish();
-    let recorded = recording.finish(manners, tell);
-    let changes = changes??;
-    recorded?;
+    let changes =
+        watched(manners, recording, args.threads.map(usize::from), tell, |context| change(&asked, context))?;
     if !manners.quiet {
         changes.device.iter().for_each(|device| tell(Message::Note(device)));
         changes.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
@@ -327,13 +286,8 @@ fn run_flows(manners: &Manners, args: &FlowsArgs, tell: Tell<'_>) -> Result<()> 
     args.input.keep(args.output.as_deref())?;
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let recording = Recording::open(&args.record, args.overwrite, &[&output])?;
-    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
-    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let found = in_pool(args.threads.map(usize::from), || flows(&asked, &context));
-    progress.finish();
-    let recorded = recording.finish(manners, tell);
-    let found = found??;
-    recorded?;
+    let found =
+        watched(manners, recording, args.threads.map(usize::from), tell, |context| flows(&asked, context))?;
     if !manners.quiet {
         found.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }
@@ -369,13 +323,9 @@ fn run_compare(manners: &Manners, args: &CompareArgs, tell: Tell<'_>) -> Result<
     }
     let others: Vec<&Output> = figures.iter().collect();
     let recording = Recording::open(&args.record, args.overwrite, &others)?;
-    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
-    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
-    let comparison = in_pool(args.threads.map(usize::from), || compare(&options, &trial, &context));
-    progress.finish();
-    let recorded = recording.finish(manners, tell);
-    let comparison = comparison??;
-    recorded?;
+    let comparison = watched(manners, recording, args.threads.map(usize::from), tell, |context| {
+        compare(&options, &trial, context)
+    })?;
     if !manners.quiet {
         comparison.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
     }
@@ -389,6 +339,34 @@ fn run_compare(manners: &Manners, args: &CompareArgs, tell: Tell<'_>) -> Result<
         }
     }
     comparison.verdict()
+}
+
+/// Opens a second output of a command beside its first.
+fn beside(first: &Output, flag: &str, path: Option<&Path>, overwrite: bool) -> Result<Option<Output>> {
+    let second = path.map(|path| Output::open(Some(path), None, overwrite)).transpose()?;
+    match &second {
+        Some(second) if second.is_same(first) => {
+            Err(Error::Usage(format!("{flag}: name another file than -o")))
+        }
+        _ => Ok(second),
+    }
+}
+
+/// Does a command's work in a pool, and tells what was recorded of it, also where it fails.
+fn watched<T: Send>(
+    manners: &Manners,
+    recording: Recording,
+    threads: Option<usize>,
+    tell: Tell<'_>,
+    work: impl FnOnce(&Context<'_>) -> Result<T> + Send,
+) -> Result<T> {
+    let (recorder, progress) = (recording.recorder.clone(), Progress::new(manners.progress));
+    let context = Context { recorder: &recorder, interrupted: &interrupted, progress: &progress };
+    let done = in_pool(threads, || work(&context));
+    progress.finish();
+    let recorded = recording.finish(manners, tell);
+    let done = done??;
+    recorded.map(|()| done)
 }
 
 fn run_inspect(manners: &Manners, args: &InspectArgs) -> Result<()> {

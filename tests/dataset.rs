@@ -312,6 +312,9 @@ fn a_batch_goes_on_without_files_that_fail() {
     let mut bytes = good.clone();
     bytes[4..30].fill(0xee);
     fs::write(&path, bytes).unwrap();
+    // What is wrong must be mended first: the same command would end there again.
+    let ran = shell.run("analyze in -o strict/").says(&["s040.parquet", "parts are finished in strict/"]);
+    assert!(ran.status == Some(1) && !ran.stderr.contains("the same command"), "{}", ran.stderr);
     for _ in 0..2 {
         let ran = shell.run("analyze in -o out/ --keep-going").says(&["s040.parquet", "1 made"]);
         assert_eq!((ran.status, rows(&shell.path("out")).len()), (Some(3), 99));

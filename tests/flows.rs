@@ -191,6 +191,11 @@ fn weeks_of_real_rewards_reconcile() {
         }
     }
     assert!(checked > 100);
+    // The same digits for a pair, whichever pairs are asked for.
+    let pair = |row: &&Value| row["snapshot_from"] == 57 && row["snapshot_to"] == 58;
+    let own: Vec<Value> = rows.iter().filter(pair).cloned().collect();
+    assert!(!own.is_empty());
+    assert_eq!(shell.run_words(&[&line[..], &["--between", "57,58"]].concat()).json(), own);
     // Whatever the threads.
     assert_eq!(shell.run_words(&[&line[..], &["-j", "1"]].concat()).json(), rows);
 }

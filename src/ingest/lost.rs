@@ -46,8 +46,8 @@ impl Faults {
 pub struct Absent {
     /// Of each group, whether it is.
     pub groups: Vec<bool>,
-    /// Of each lost file, what became of its groups, and whether any of those found is absent for it.
-    pub told: Vec<(String, bool)>,
+    /// Of each lost file, what became of its groups.
+    pub told: Vec<String>,
 }
 
 impl Lost {
@@ -166,11 +166,11 @@ impl Ingest {
             let assets = if self.looks_through { self.schema.assets() } else { vec![] };
             let own = lost.opened.as_ref().filter(|_| !self.looks_through);
             if let Some(own) = own.and_then(|(schema, file)| keys_of(schema, file)) {
-                let hit: Vec<usize> = (0..keys.len()).filter(|&group| own.contains(&keys[group])).collect();
-                hit.iter().for_each(|&group| absent.groups[group] = true);
+                let hit = (0..keys.len()).filter(|&group| own.contains(&keys[group]));
+                hit.for_each(|group| absent.groups[group] = true);
                 let mut own: Vec<&[u8]> = own.iter().map(|key| &key[..]).collect();
                 own.sort_unstable();
-                absent.told.push((self.tell(&own), !hit.is_empty()));
+                absent.told.push(self.tell(&own));
                 continue;
             }
             let extent = lost.extent(&self.schema, &self.files)?.forgetting(&assets);
@@ -181,7 +181,7 @@ impl Ingest {
                 };
             if is_own {
                 let told = "its groups are unknown, and taken for its own: no other files share one";
-                absent.told.push((told.into(), false));
+                absent.told.push(told.into());
                 continue;
             }
             let needing = extent.has(&columns, keys.len())?;
@@ -189,8 +189,7 @@ impl Ingest {
             let hit: Vec<usize> = (0..keys.len()).filter(|&group| needing[group]).collect();
             let shown: Vec<&[u8]> = hit.iter().map(|&group| &keys[group][..]).collect();
             let told = self.tell(&shown);
-            let told = if hit.is_empty() { told } else { format!("{told}, {why}") };
-            absent.told.push((told, !hit.is_empty()));
+            absent.told.push(if hit.is_empty() { told } else { format!("{told}, {why}") });
             hit.into_iter().for_each(|group| absent.groups[group] = true);
         }
         Ok(absent)
