@@ -79,6 +79,8 @@ pub enum Command {
     Change(ChangeArgs),
     /// Follow capital from asset to asset between snapshots
     Flows(FlowsArgs),
+    /// Build holder snapshots from transfer logs: who had what at these blocks
+    Snapshot(SnapshotArgs),
     /// Measure the same on several devices: are all bits equal, and how fast is each
     Compare(CompareArgs),
     /// Show what files hold, and what analyze would make of them
@@ -453,6 +455,87 @@ pub struct FlowsArgs {
     /// What the command tells of itself.
     #[command(flatten)]
     pub record: RecordArgs,
+}
+
+/// `concentra snapshot`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra snapshot transfers/ --at 21564000,21614400 -o holders.parquet\n  \
+    concentra snapshot token_transfers.parquet --at 19000000 --only 0xc18360217d8f7ab5e7c516566761ea12ce7f9d72")]
+pub struct SnapshotArgs {
+    /// Parquet files of transfers, folders (searched for them), globs, or - for stdin
+    #[arg(value_name = "PATH", required_unless_present = "print_config")]
+    pub paths: Vec<String>,
+
+    /// Who had what before the transactions of these blocks
+    #[arg(
+        long,
+        value_name = "BLOCK,…",
+        value_delimiter = ',',
+        required_unless_present = "print_config",
+        help_heading = "Snapshots"
+    )]
+    pub at: Vec<u64>,
+    /// These tokens alone
+    #[arg(long, value_name = "TOKEN,…", value_delimiter = ',', help_heading = "Snapshots")]
+    pub only: Vec<String>,
+    /// What to do with a holder of less than nothing, which a log with gaps makes
+    #[arg(long, value_name = "HOW", default_value = "error", help_heading = "Snapshots")]
+    pub negatives: NegativesArg,
+    /// What to do with a token whose transfers look like those of single ids (ERC-721)
+    #[arg(long, value_name = "HOW", default_value = "error", help_heading = "Snapshots")]
+    pub nfts: NftsArg,
+
+    /// The column of block numbers
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    pub block: Option<String>,
+    /// The column of tokens
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    pub token: Option<String>,
+    /// The column of senders
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    pub from: Option<String>,
+    /// The column of recipients
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    pub to: Option<String>,
+    /// The column of amounts
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    pub amount: Option<String>,
+
+    /// Write the snapshots here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, a table on stdout
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Replace an existing file
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+
+    /// Threads, as many as cores by default
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
+    /// Memory that all holders must fit into, or it is an error; finished snapshots wait on disk
+    #[arg(long, value_name = "SIZE", help_heading = "Execution")]
+    pub memory_limit: Option<String>,
+    /// Folder for what does not fit into memory (the system's temporary one)
+    #[arg(long, value_name = "DIR", help_heading = "Execution")]
+    pub temp_dir: Option<PathBuf>,
+    /// What the command tells of itself.
+    #[command(flatten)]
+    pub record: RecordArgs,
+}
+
+/// What to do with a token that is none of amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum NftsArg {
+    /// Refuse it
+    #[default]
+    Error,
+    /// Leave it out
+    Drop,
+    /// Take its ids for amounts
+    Keep,
 }
 
 /// `concentra power`.

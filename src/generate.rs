@@ -13,6 +13,7 @@ pub(crate) mod random;
 mod rows;
 mod scenario;
 mod shape;
+mod transfers;
 mod writer;
 
 use std::path::PathBuf;
@@ -38,6 +39,10 @@ const WINDOW: u64 = 8;
 pub fn run(args: &GenerateArgs, interrupted: &dyn Fn() -> bool, progress: &Progress) -> Result<Vec<PathBuf>> {
     if args.scenario == Some(Scenario::Defi) {
         return scenario::write(&options::output(args)?, args.seed, args.overwrite);
+    }
+    if let Some(transfers) = args.transfers {
+        let (folder, layout) = (options::output(args)?, options::layout(args)?);
+        return transfers::write(&folder, transfers, args.seed, layout, interrupted, progress);
     }
     let options = Options::new(args)?;
     let rows = Rows::new(&options);

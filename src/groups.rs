@@ -16,6 +16,7 @@ mod codes;
 pub mod cuts;
 pub mod excluded;
 pub mod extent;
+pub mod keys;
 pub mod look_through;
 pub mod owners;
 pub mod prices;

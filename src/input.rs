@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 
 pub mod file;
 pub mod guard;
+pub mod log;
 mod pages;
 pub mod roles;
 

@@ -32,6 +32,7 @@ pub mod plan;
 pub mod population;
 pub mod power;
 pub mod profits;
+pub mod snapshot;
 pub mod spill;
 pub mod sweep;
 

@@ -12,6 +12,7 @@ use crate::moments::Fraction;
 pub mod change;
 pub mod grid;
 pub mod play;
+pub mod snapshot;
 
 /// What makes a group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -353,21 +354,26 @@ impl Options {
     }
 }
 
+/// Refuses an output that is one of the inputs.
+fn keep<'p>(mut inputs: impl Iterator<Item = &'p String>, output: Option<&Path>) -> Result<()> {
+    let Some(output) = output.and_then(|path| path.canonicalize().ok()) else {
+        return Ok(());
+    };
+    let same = |path: &&String| Path::new(path).canonicalize().is_ok_and(|path| path == output);
+    match inputs.find(same) {
+        Some(path) if output.is_file() => {
+            Err(Error::Usage(format!("{path}: is an input; name another file with -o")))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl SourceArgs {
     /// Refuses to replace an input, or one of these lists, by the command's own result.
     pub fn keep(&self, lists: &[String], output: Option<&Path>) -> Result<()> {
-        let Some(output) = output.and_then(|path| path.canonicalize().ok()) else {
-            return Ok(());
-        };
-        let same = |path: &&String| Path::new(path).canonicalize().is_ok_and(|path| path == output);
         let labels: Vec<String> =
             self.labels.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        match self.paths.iter().chain(&labels).chain(lists).find(same) {
-            Some(path) if output.is_file() => {
-                Err(Error::Usage(format!("{path}: is an input; name another file with -o")))
-            }
-            _ => Ok(()),
-        }
+        keep(self.paths.iter().chain(&labels).chain(lists), output)
     }
 
     /// What the arguments mean, for everybody who is in the input.

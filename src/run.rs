@@ -12,7 +12,8 @@ use crate::change::change;
 use crate::choose::calibration::Calibration;
 use crate::cli::{
     AnalyzeArgs, ChangeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, FlowsArgs,
-    Format, InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, SweepArgs,
+    Format, InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs,
+    SnapshotArgs, SweepArgs,
 };
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
@@ -28,6 +29,7 @@ use crate::power::power;
 use crate::progress::Progress;
 use crate::record::Recorder;
 use crate::results::Results;
+use crate::snapshot::snapshot;
 use crate::sweep::{self, sweep};
 use crate::{config, dataset, devices, glossary};
 
@@ -72,6 +74,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
         Command::Power(args) => run_power(manners, args, tell),
         Command::Change(args) => run_change(manners, args, tell),
         Command::Flows(args) => run_flows(manners, args, tell),
+        Command::Snapshot(args) => run_snapshot(manners, args, tell),
         Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
@@ -295,6 +298,23 @@ fn run_flows(manners: &Manners, args: &FlowsArgs, tell: Tell<'_>) -> Result<()> 
         return Err(Error::Interrupted);
     }
     write_all(manners, vec![(output, &found.results)], &manners.look(true), tell)
+}
+
+fn run_snapshot(manners: &Manners, args: &SnapshotArgs, tell: Tell<'_>) -> Result<()> {
+    let asked = args.asked()?;
+    args.keep(args.output.as_deref())?;
+    let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    let recording = Recording::open(&args.record, args.overwrite, &[&output])?;
+    let built = watched(manners, recording, args.threads.map(usize::from), tell, |context| {
+        snapshot(&asked, context)
+    })?;
+    if !manners.quiet {
+        built.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    if interrupted() {
+        return Err(Error::Interrupted);
+    }
+    write_all(manners, vec![(output, &built.results)], &manners.look(true), tell)
 }
 
 /// Writes results whole: all are before any has its name.

@@ -55,7 +55,7 @@ const ORDER: &[&[&str]] = &[
     &["ingest"],
     &["plan", "profits", "cohorts", "inspect", "devices"],
     &["output", "glossary", "records"],
-    &["analyze", "compare", "power"],
+    &["analyze", "compare", "power", "snapshot"],
     &["sweep", "dataset", "change", "flows"],
     &["run"],
 ];

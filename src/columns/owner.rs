@@ -61,6 +61,23 @@ fn nibble(digit: u8) -> u8 {
     (digit as char).to_digit(16).unwrap_or(0) as u8
 }
 
+/// Whether an owner is the zero address, which nobody has: tokens come from there, and go there.
+pub fn is_zero(owner: &[u8]) -> bool {
+    match owner {
+        [TEXT, b'0', b'x', digits @ ..] => !digits.is_empty() && digits.iter().all(|&digit| digit == b'0'),
+        [BYTES, bytes @ ..] => !bytes.is_empty() && bytes.iter().all(|&byte| byte == 0),
+        _ => false,
+    }
+}
+
+/// An owner's own bytes, where they are what it is.
+pub fn bytes(owner: &[u8]) -> Option<&[u8]> {
+    match owner {
+        [BYTES, bytes @ ..] => Some(bytes),
+        _ => None,
+    }
+}
+
 /// An owner as messages show it.
 pub fn show(owner: &[u8]) -> String {
     match owner.split_first() {

@@ -23,12 +23,30 @@ const ONE_SNAPSHOT: [&str; 15] = [
     "row_group_rows",
 ];
 
+/// Those that say nothing of a log.
+const ONE_TOKEN: [&str; 14] = [
+    "scenario",
+    "rows",
+    "groups",
+    "snapshots",
+    "group_sizes",
+    "order",
+    "shape",
+    "sigma",
+    "alpha",
+    "zeros",
+    "decimals",
+    "duplicate_owners",
+    "no_owner",
+    "encoding",
+];
+
 /// Make seeded snapshots: any size, any shape, every encoding.
 ///
 /// The same seed and flags give the same bytes on every machine.
 #[derive(Debug, Clone, Args)]
 pub struct GenerateArgs {
-    /// The file to write; with --scenario the folder, made if missing
+    /// The file to write; with --scenario and --transfers the folder, made if missing
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace what exists already
@@ -40,6 +58,9 @@ pub struct GenerateArgs {
     /// Write a small coherent set of files for examples instead of one snapshot
     #[arg(long, conflicts_with_all = ONE_SNAPSHOT)]
     pub scenario: Option<Scenario>,
+    /// Write a log of N transfers of three tokens, and the balances that they make, instead of one snapshot
+    #[arg(long, value_name = "N", value_parser = parse_transfers, conflicts_with_all = ONE_TOKEN)]
+    pub transfers: Option<u64>,
 
     /// Rows in all: 1000000, 1_000_000 or 2e8
     #[arg(long, value_name = "N", value_parser = parse_count, default_value = "1e6", help_heading = "Size")]
@@ -194,6 +215,12 @@ pub enum Codec {
     Lz4,
     /// None
     None,
+}
+
+/// A number of transfers: block numbers are 32-bit.
+fn parse_transfers(text: &str) -> Result<u64, String> {
+    let count = parse_count(text)?;
+    if (1..=1 << 36).contains(&count) { Ok(count) } else { Err("is between 1 and 2^36".into()) }
 }
 
 /// `1000000`, `1_000_000` or `2e8`, exactly.

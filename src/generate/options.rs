@@ -55,7 +55,6 @@ impl Options {
         check("--no-owner", owners || duplicates == 0.0, "leaves nothing for --duplicate-owners")?;
         let cryo = args.encoding == Encoding::Cryo;
         check("--no-owner", owners || !cryo, "needs another --encoding: cryo files have owners")?;
-        check("--row-group-rows", args.row_group_rows >= 1, "is at least 1")?;
         Ok(Self {
             output: output(args)?,
             seed: args.seed,
@@ -72,12 +71,7 @@ impl Options {
             duplicate_owners: duplicates,
             owners,
             encoding: args.encoding,
-            layout: Layout {
-                compression: args.compression,
-                zstd_level: 3,
-                row_group_rows: usize::try_from(args.row_group_rows).unwrap_or(usize::MAX),
-                overwrite: args.overwrite,
-            },
+            layout: layout(args)?,
         })
     }
 }
@@ -86,6 +80,17 @@ impl Options {
 pub(super) fn output(args: &GenerateArgs) -> Result<PathBuf> {
     let missing = || Error::Usage("say where to write: -o PATH".into());
     args.output.clone().filter(|path| !path.as_os_str().is_empty()).ok_or_else(missing)
+}
+
+/// How files are laid out.
+pub(super) fn layout(args: &GenerateArgs) -> Result<Layout> {
+    check("--row-group-rows", args.row_group_rows >= 1, "is at least 1")?;
+    Ok(Layout {
+        compression: args.compression,
+        zstd_level: 3,
+        row_group_rows: usize::try_from(args.row_group_rows).unwrap_or(usize::MAX),
+        overwrite: args.overwrite,
+    })
 }
 
 fn decimals(args: &GenerateArgs) -> Result<u8> {

@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::take;
+use arrow::array::ArrayRef;
 
 use super::registry::Registry;
 use super::sample::Sampler;
 use super::schema::{GroupSchema, projected};
-use super::worker::{Distinct, FileKeys, Known, Left, Worker};
+use super::worker::{Distinct, Known, Left, Worker};
 use super::{amount_of, place_error};
 use crate::columns::{self, Amounts, BadCell, Values, owner};
 use crate::error::{Error, Place, Result};
@@ -117,6 +116,15 @@ impl Ids {
                 let mut kept = ids.iter().enumerate().filter(|(_, id)| **id != DROPPED);
                 kept.try_for_each(|(row, &id)| f(row, id))
             }
+        }
+    }
+
+    /// The group of a row.
+    #[inline]
+    pub fn at(&self, row: usize) -> u32 {
+        match self {
+            Self::All(id) => *id,
+            Self::Each(ids) => ids[row],
         }
     }
 
@@ -256,17 +264,7 @@ pub fn visit(
     let (file, roles) = (&reading.files[task.file], &reading.roles[task.file]);
     let owner = roles.owner.filter(|_| reading.needs_owners());
     let roots = projection(reading, task.file);
-    if known.keys.file != Some(task.file) {
-        known.keys = FileKeys { file: Some(task.file), ..FileKeys::default() };
-    }
-    let constant = schema.is_constant(task.file);
-    if constant && known.keys.registered.is_empty() {
-        // One group, also where there are no rows at all.
-        let converter = schema.converter()?;
-        let key = schema.rows(&converter, task.file, file, 1, |_| unreachable!("no column is read"))?;
-        let key = if schema.fields.is_empty() { &[][..] } else { key.row(0).data() };
-        known.keys.registered = registry.numbers(std::iter::once(key));
-    }
+    known.keys.begin(schema, registry, task.file, file)?;
     known.seen.begin();
     let batches = task.row_group.map(|row_group| file.read(row_group, &roots)).transpose()?;
     let mut first_row = task.first_row;
@@ -276,11 +274,7 @@ pub fn visit(
         }
         let batch = batch?;
         let rows = batch.num_rows();
-        let ids = if constant {
-            Ids::All(known.keys.registered[0])
-        } else {
-            ids(reading, task.file, &batch, &roots, &mut known.keys)?
-        };
+        let ids = known.keys.ids(schema, registry, file, &batch, &roots)?;
         let groups = registry.keys();
         if registry.is_full() {
             return Err(Error::Memory(format!(
@@ -344,32 +338,6 @@ pub fn visit(
         return Err(damaged(&file.source, None));
     }
     Ok(known.seen.distinct(read))
-}
-
-/// The groups of a batch's rows.
-fn ids(
-    reading: &Reading<'_>,
-    file: usize,
-    batch: &RecordBatch,
-    roots: &[usize],
-    keys: &mut FileKeys,
-) -> Result<Ids> {
-    let schema = reading.schema;
-    let columns: Vec<ArrayRef> = schema.columns(file).map(|column| projected(batch, roots, column)).collect();
-    let (mut ids, firsts) = keys.numbering.number(&columns)?;
-    if !firsts.is_empty() {
-        let firsts = UInt32Array::from(firsts);
-        let first = |column| take(&projected(batch, roots, column), &firsts, None);
-        let find = |column| first(column).map_err(Error::arrow("find a group's first row"));
-        let converter = schema.converter()?;
-        let rows = schema.rows(&converter, file, &reading.files[file], firsts.len(), find)?;
-        keys.registered.extend(reading.registry.numbers(rows.iter().map(|row| row.data())));
-    }
-    ids.iter_mut().for_each(|id| *id = keys.registered[*id as usize]);
-    Ok(match ids.first() {
-        Some(&first) if ids.iter().all(|&id| id == first) => Ids::All(first),
-        _ => Ids::Each(ids),
-    })
 }
 
 /// Puts the keys of a part's kept rows into their slots; fails with a row and what is wrong with it.

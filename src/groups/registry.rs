@@ -48,7 +48,7 @@ impl Registry {
     }
 
     /// All keys, ascending, and the place of each number's key among them.
-    pub(super) fn ranked(&self) -> (Vec<Box<[u8]>>, Vec<u32>) {
+    pub fn ranked(&self) -> (Vec<Box<[u8]>>, Vec<u32>) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut keys: Vec<(&[u8], u32)> = known.iter().map(|(key, &number)| (&**key, number)).collect();
         keys.sort_unstable();

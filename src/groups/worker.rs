@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Exact;
 use super::chunk::Ids;
-use super::codes::Numbering;
+use super::keys::FileKeys;
 use super::prices::Prices;
 use super::tally::Tallies;
 use crate::numbers::key::{self, Key};
@@ -35,15 +35,6 @@ pub struct Known {
     pub(super) tallies: Tallies,
     pub(super) prices: Prices<u32>,
     pub(super) seen: Seen,
-}
-
-/// Keys of a file by the numbers that its columns are given.
-#[derive(Debug, Default)]
-pub(super) struct FileKeys {
-    pub(super) file: Option<usize>,
-    pub(super) numbering: Numbering,
-    /// The registry's number of each key.
-    pub(super) registered: Vec<u32>,
 }
 
 /// Where a group's next key goes.
@@ -96,7 +87,7 @@ impl Workers {
     pub fn with<T>(&self, file: usize, work: impl FnOnce(&mut Worker) -> T) -> T {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut idle = lock();
-        let knows = idle.iter().position(|worker| worker.known.keys.file == Some(file));
+        let knows = idle.iter().position(|worker| worker.known.keys.is_of(file));
         let taken = knows.map(|at| idle.swap_remove(at)).or_else(|| idle.pop());
         drop(idle);
         let mut worker = taken.unwrap_or_default();

@@ -180,10 +180,10 @@ impl InputFile {
         Some(Bounds { bounds, nulls: statistics.null_count_opt()? })
     }
 
-    /// Whether concentra wrote it as a result.
+    /// Whether concentra wrote it as a result; snapshots that it built are input as others are.
     pub fn is_result(&self) -> bool {
         let footer = self.metadata.metadata().file_metadata().key_value_metadata();
-        footer.is_some_and(|entries| entries.iter().any(|entry| entry.key.starts_with("concentra.")))
+        footer.is_some_and(|entries| entries.iter().any(|entry| entry.key == "concentra.schema_version"))
     }
 }
 

@@ -23,8 +23,8 @@ const SNAPSHOT: &[&str] = &[
     "time",
     "end_block",
 ];
-const CHAIN: &[&str] = &["chain_id", "chain", "network"];
-const ASSET: &[&str] =
+pub(super) const CHAIN: &[&str] = &["chain_id", "chain", "network"];
+pub(super) const ASSET: &[&str] =
     &["erc20", "token_address", "contract_address", "token", "asset", "campaign", "pool", "vault", "market"];
 /// Names of columns that hold owners.
 pub const OWNER: &[&str] =
@@ -71,7 +71,7 @@ const NO_AMOUNT: &[&str] = &[
     "u64",
 ];
 
-/// Whether a column of this name holds assets.
+/// Whether a column of this name holds snapshots.
 pub fn is_snapshot(name: &str) -> bool {
     SNAPSHOT.iter().any(|snapshot| snapshot.eq_ignore_ascii_case(name))
 }
@@ -228,25 +228,26 @@ pub fn assign(source: &Source, schema: &Schema, options: &Options) -> Result<Rol
     Ok(Roles { keys, amount, encoding, owner, price, reward, exact_instead })
 }
 
-struct Finder<'a> {
-    source: &'a Source,
-    schema: &'a Schema,
+/// Finds columns of a file by their names.
+pub(super) struct Finder<'a> {
+    pub(super) source: &'a Source,
+    pub(super) schema: &'a Schema,
 }
 
 impl Finder<'_> {
-    fn error(&self, problem: impl Into<String>) -> Error {
+    pub(super) fn error(&self, problem: impl Into<String>) -> Error {
         Error::Schema { file: self.source.shown.clone(), problem: problem.into() }
     }
 
     /// The column of this name, exactly or else but for its case.
-    fn like(&self, name: &str) -> Option<usize> {
+    pub(super) fn like(&self, name: &str) -> Option<usize> {
         let fields = self.schema.fields();
         let exact = fields.iter().position(|f| f.name() == name);
         exact.or_else(|| fields.iter().position(|f| f.name().eq_ignore_ascii_case(name)))
     }
 
     /// The column that the user named.
-    fn named(&self, name: &str, flag: &str) -> Result<usize> {
+    pub(super) fn named(&self, name: &str, flag: &str) -> Result<usize> {
         self.like(name).ok_or_else(|| self.missing(name, flag))
     }
 
@@ -257,13 +258,13 @@ impl Finder<'_> {
         self.error(format!("there is no column `{name}` for {flag}{hint} (it has {})", columns.join(", ")))
     }
 
-    fn columns(&self) -> Vec<String> {
+    pub(super) fn columns(&self) -> Vec<String> {
         let files = self.schema.fields().iter().map(|f| f.name().clone());
         files.chain(self.source.hive.iter().map(|(key, _)| key.clone())).collect()
     }
 
     /// The source of a group column's values: a column, else a folder.
-    fn key(&self, name: &str) -> Option<(String, KeySource)> {
+    pub(super) fn key(&self, name: &str) -> Option<(String, KeySource)> {
         let column = self.like(name).map(|i| (self.schema.field(i).name().clone(), KeySource::Column(i)));
         column.or_else(|| {
             let i = self.source.hive.iter().position(|(key, _)| key.eq_ignore_ascii_case(name))?;
@@ -321,11 +322,11 @@ impl Finder<'_> {
         Ok(keys)
     }
 
-    fn named_key(&self, name: &str, flag: &str) -> Result<(String, KeySource)> {
+    pub(super) fn named_key(&self, name: &str, flag: &str) -> Result<(String, KeySource)> {
         self.key(name).ok_or_else(|| self.missing(name, flag))
     }
 
-    fn role(&self, names: &[&str], role: usize) -> Option<KeyColumn> {
+    pub(super) fn role(&self, names: &[&str], role: usize) -> Option<KeyColumn> {
         names.iter().enumerate().find_map(|(preference, name)| {
             let (name, source) = self.key(name)?;
             Some(KeyColumn { name, order: (role, preference), source })
@@ -333,7 +334,7 @@ impl Finder<'_> {
     }
 
     /// Columns whose names say that they are amounts, best first.
-    fn amounts(&self) -> impl Iterator<Item = (usize, Encoding)> + '_ {
+    pub(super) fn amounts(&self) -> impl Iterator<Item = (usize, Encoding)> + '_ {
         AMOUNT.iter().flat_map(move |name| {
             let columns = SUFFIXES.iter().filter_map(move |suffix| self.like(&format!("{name}{suffix}")));
             let mut columns: Vec<(usize, Encoding)> =
@@ -344,7 +345,7 @@ impl Finder<'_> {
     }
 
     /// The error of an amount column of a type that holds none.
-    fn unusable(&self, column: usize) -> Error {
+    pub(super) fn unusable(&self, column: usize) -> Error {
         let field = self.schema.field(column);
         let wide = matches!(field.data_type(), DataType::FixedSizeBinary(_));
         let want =

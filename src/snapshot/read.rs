@@ -1,0 +1,353 @@
+//! A log, batch by batch: its transfers before the last block that was asked for.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, UInt64Type};
+use rayon::prelude::*;
+use ruint::aliases::U256;
+
+use super::Logs;
+use super::fold::{LATE, Moves};
+use crate::columns::owner::{self, Owners, is_zero};
+use crate::columns::{self, Amounts, BadCell, Values};
+use crate::error::{Error, Place, Result};
+use crate::groups::keys::FileKeys;
+use crate::groups::registry::Registry;
+use crate::groups::schema::projected;
+use crate::ingest::Context;
+use crate::input::file::InputFile;
+use crate::input::log::Log;
+use crate::input::roles::KeySource;
+use crate::numbers::unit::power_of_ten;
+use crate::options::snapshot::Asked;
+use crate::record::{Stage, Task, Volume};
+
+/// Reads a log.
+pub(super) struct Reader<'a> {
+    pub(super) logs: &'a Logs,
+    pub(super) asked: &'a Asked,
+    pub(super) registry: &'a Registry,
+    /// Tokens that alone count, as they compare; all where there are none.
+    pub(super) only: HashSet<Box<[u8]>>,
+    pub(super) context: &'a Context<'a>,
+}
+
+/// Transfers of a batch, and what else it tells.
+pub(super) struct Transfers {
+    pub(super) moves: Moves,
+    /// The first and the last block.
+    pub(super) blocks: Option<(u64, u64)>,
+    /// Tokens of those that were asked for.
+    pub(super) found: HashSet<Box<[u8]>>,
+}
+
+/// Tokens as they compare.
+pub(super) fn canonical(tokens: &[String]) -> HashSet<Box<[u8]>> {
+    let text: ArrayRef = std::sync::Arc::new(arrow::array::StringArray::from(tokens.to_vec()));
+    let decoded = owner::decode(&text).expect("text is text");
+    decoded.iter().flatten().map(Into::into).collect()
+}
+
+impl Reader<'_> {
+    /// Calls `take` with every batch, in parallel and in any order.
+    pub(super) fn each(&self, take: impl Fn(Transfers) -> Result<()> + Sync) -> Result<()> {
+        let files = self.logs.files.iter().enumerate();
+        let tasks: Vec<(usize, usize, u64, usize)> = files
+            .flat_map(|(file, input)| {
+                let mut first = 0;
+                input.row_groups().enumerate().map(move |(row_group, rows)| {
+                    let own = (file, row_group, first, rows);
+                    first += rows as u64;
+                    own
+                })
+            })
+            .collect();
+        tasks.par_iter().try_for_each(|&(file, row_group, first_row, rows)| {
+            let input = &self.logs.files[file];
+            let roots = self.roots(file);
+            let bytes = input.column_bytes(row_group, &roots);
+            let task = Task::of_file(&input.source.shown, Some(row_group));
+            let read = || {
+                let log = &self.logs.roles[file];
+                if self.is_late(input, row_group, log) {
+                    let blocks = Some((u64::MAX, u64::MAX));
+                    return take(Transfers { moves: Moves::none(), blocks, found: HashSet::new() });
+                }
+                let mut keys = FileKeys::default();
+                keys.begin(&self.logs.schema, self.registry, file, input)?;
+                let mut first_row = first_row;
+                for batch in input.read(row_group, &roots)? {
+                    if (self.context.interrupted)() {
+                        return Err(Error::Interrupted);
+                    }
+                    let batch = batch?;
+                    take(self.transfers(input, log, &mut keys, &batch, &roots, first_row)?)?;
+                    first_row += batch.num_rows() as u64;
+                }
+                Ok(())
+            };
+            self.context.recorder.time(Stage::Read, task, Volume::new(rows as u64, bytes, 0), read)?;
+            self.context.progress.add(rows as u64);
+            Ok(())
+        })
+    }
+
+    /// The columns of a file that are read, ascending.
+    fn roots(&self, file: usize) -> Vec<usize> {
+        let log = &self.logs.roles[file];
+        let own = [log.block, log.from, log.to, log.amount];
+        let mut roots: Vec<usize> = self.logs.schema.columns(file).chain(own).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        roots
+    }
+
+    /// Whether the footer tells that no transfer of a row group is before the last block.
+    fn is_late(&self, input: &InputFile, row_group: usize, log: &Log) -> bool {
+        let least = || {
+            let bounds = input.bounds(row_group, log.block)?.bounds;
+            let numbers =
+                cast(&bounds, &DataType::UInt64).ok().filter(|_| bounds.data_type().is_integer())?;
+            let numbers = numbers.as_primitive::<UInt64Type>();
+            numbers.is_valid(0).then(|| numbers.value(0))
+        };
+        self.asked.at.last().zip(least()).is_some_and(|(&last, least)| least >= last)
+    }
+
+    fn transfers(
+        &self,
+        input: &InputFile,
+        log: &Log,
+        keys: &mut FileKeys,
+        batch: &RecordBatch,
+        roots: &[usize],
+        first_row: u64,
+    ) -> Result<Transfers> {
+        let bad = |column: usize, row: usize, problem: String, remedy: &str| Error::Cell {
+            place: Place {
+                file: input.source.shown.clone(),
+                column: input.schema().field(column).name().clone(),
+                row: first_row + row as u64 + 1,
+            },
+            problem,
+            remedy: remedy.into(),
+        };
+        let tokens = keys.ids(&self.logs.schema, self.registry, input, batch, roots)?;
+        let blocks = blocks(&projected(batch, roots, log.block));
+        let blocks = blocks.map_err(|row| {
+            bad(
+                log.block,
+                row,
+                "this is no block number".into(),
+                "write it as a number, or leave the row out",
+            )
+        })?;
+        let mut last = (0, self.asked.at.partition_point(|&at| at == 0));
+        let mut epoch = |block: u64| {
+            if block != last.0 {
+                last = (block, self.asked.at.partition_point(|&at| at <= block));
+            }
+            if last.1 < self.asked.at.len() { last.1 as u32 } else { LATE }
+        };
+        let mut epochs: Vec<u32> = blocks.values().iter().map(|&block| epoch(block)).collect();
+        let found = self.keep_only(input, log, batch, roots, &mut epochs)?;
+        let side = |column: usize| -> Result<Owners> {
+            let decoded = owner::decode(&projected(batch, roots, column));
+            let owners = decoded.map_err(Error::arrow("read a column of owners"))?;
+            let missing = (0..owners.len()).find(|&row| epochs[row] != LATE && owners.is_null(row));
+            match missing {
+                Some(row) => Err(bad(
+                    column,
+                    row,
+                    "there is no owner".into(),
+                    "write the zero address where tokens are made or destroyed",
+                )),
+                None => Ok(owners),
+            }
+        };
+        let (from, to) = (side(log.from)?, side(log.to)?);
+        let decoded = columns::decode(&projected(batch, roots, log.amount), false);
+        let decoded = decoded.map_err(|BadCell { row, problem, .. }| {
+            bad(log.amount, row, problem, "leave the row out, or write the amount that was transferred")
+        })?;
+        let missing = |row: usize| decoded.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+        if let Some(row) = (0..epochs.len()).find(|&row| epochs[row] != LATE && missing(row)) {
+            let remedy = "write how much was transferred, or leave the row out";
+            return Err(bad(log.amount, row, "there is no amount".into(), remedy));
+        }
+        let amounts = whole(&decoded).map_err(|row| {
+            let problem = "this is no whole number, and tokens are transferred in whole smallest units";
+            bad(log.amount, row, problem.into(), "name the column of raw amounts with --amount")
+        })?;
+        let extent = |(first, last): (u64, u64), &block: &u64| (first.min(block), last.max(block));
+        let blocks = blocks.values().first().map(|&one| blocks.values().iter().fold((one, one), extent));
+        Ok(Transfers { moves: Moves { tokens, epochs, from, to, amounts }, blocks, found })
+    }
+
+    /// Turns to others than the tokens that were asked for a blind eye; which of those there are.
+    fn keep_only(
+        &self,
+        input: &InputFile,
+        log: &Log,
+        batch: &RecordBatch,
+        roots: &[usize],
+        epochs: &mut [u32],
+    ) -> Result<HashSet<Box<[u8]>>> {
+        let mut found = HashSet::new();
+        let Some(token) = log.keys.iter().find(|key| key.order.0 == 2).filter(|_| !self.only.is_empty())
+        else {
+            return Ok(found);
+        };
+        match token.source {
+            KeySource::Column(column) => {
+                let tokens = owner::decode(&projected(batch, roots, column));
+                let tokens = tokens.map_err(Error::arrow("read the column of tokens"))?;
+                for (epoch, token) in epochs.iter_mut().zip(tokens.iter()) {
+                    match token.and_then(|token| self.only.get(token)) {
+                        Some(token) if !found.contains(token) => drop(found.insert(token.clone())),
+                        Some(_) => {}
+                        None => *epoch = LATE,
+                    }
+                }
+            }
+            KeySource::Hive(folder) => {
+                let own = input.source.hive[folder].1.iter().cloned().collect::<Vec<_>>();
+                found = &canonical(&own) & &self.only;
+                if found.is_empty() {
+                    epochs.fill(LATE);
+                }
+            }
+            KeySource::Stem => {}
+        }
+        Ok(found)
+    }
+}
+
+impl Moves {
+    fn none() -> Self {
+        let none = || arrow::array::BinaryArray::from_iter_values(std::iter::empty::<&[u8]>());
+        let (tokens, epochs) = (crate::groups::chunk::Ids::Each(vec![]), vec![]);
+        Self { tokens, epochs, from: none(), to: none(), amounts: vec![] }
+    }
+}
+
+/// Block numbers, or the row of what is none.
+fn blocks(column: &ArrayRef) -> Result<UInt64Array, usize> {
+    let numbers = cast(column, &DataType::UInt64).map_err(|_| 0usize)?;
+    let numbers = numbers.as_primitive::<UInt64Type>().clone();
+    match (0..numbers.len()).find(|&row| numbers.is_null(row)) {
+        Some(row) => Err(row),
+        None => Ok(numbers),
+    }
+}
+
+/// Amounts as integers, or the row of what is none.
+fn whole(amounts: &Amounts) -> Result<Vec<U256>, usize> {
+    let wide: Vec<U256> = match &amounts.values {
+        Values::Short(values) => values.iter().map(|&value| U256::from(value)).collect(),
+        Values::Narrow(values) => values.iter().map(|&value| U256::from(value)).collect(),
+        Values::Wide(values) => values.clone(),
+        Values::Double(_) => unreachable!("columns of doubles are refused"),
+    };
+    if amounts.scales == columns::Scales::Same(0) {
+        return Ok(wide);
+    }
+    let whole = |(row, amount): (usize, U256)| match amounts.scales.at(row) {
+        0 => Ok(amount),
+        _ if amount.is_zero() => Ok(amount),
+        decimals => power_of_ten(decimals)
+            .map(|power| amount.div_rem(power))
+            .and_then(|(whole, rest)| rest.is_zero().then_some(whole))
+            .ok_or(row),
+    };
+    wide.into_iter().enumerate().map(whole).collect()
+}
+
+/// What is known of a log once it is read.
+#[derive(Default)]
+pub(super) struct Facts {
+    /// The first and the last block.
+    blocks: Option<(u64, u64)>,
+    /// Tokens of those that were asked for.
+    found: HashSet<Box<[u8]>>,
+    /// By the number of its group.
+    tokens: Vec<Token>,
+}
+
+/// What tells amounts from ids.
+#[derive(Debug, Clone, Copy, Default)]
+struct Token {
+    /// How many transfers make tokens.
+    mints: u64,
+    /// Whether some amount is above small ids, or is one of all.
+    above_small: bool,
+    /// Whether some amount is as large as a hash.
+    large: bool,
+}
+
+/// Fewer mints do not tell what a token is.
+const MINTS: u64 = 4;
+/// Ids are counted up from one, or they are hashes.
+const SMALL_BITS: usize = 32;
+const LARGE_BITS: usize = 160;
+
+impl Facts {
+    /// Takes note of a batch.
+    pub(super) fn take(&mut self, transfers: &Transfers) {
+        let Transfers { moves, blocks, found } = transfers;
+        self.blocks = match (self.blocks, *blocks) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (own, other) => own.or(other),
+        };
+        self.found.extend(found.iter().cloned());
+        moves.tokens.each(moves.epochs.len(), |row, token| {
+            let amount = moves.amounts[row];
+            if moves.epochs[row] == LATE || amount.is_zero() {
+                return;
+            }
+            if self.tokens.len() <= token as usize {
+                self.tokens.resize(token as usize + 1, Token::default());
+            }
+            let own = &mut self.tokens[token as usize];
+            own.mints += u64::from(is_zero(moves.from.value(row)));
+            own.above_small |= amount.bit_len() > SMALL_BITS;
+            own.large |= amount.bit_len() > LARGE_BITS;
+        });
+    }
+
+    /// The numbers of tokens whose amounts may be ids.
+    pub(super) fn may_be_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        let may_be = |token: &Token| token.mints >= MINTS && (!token.above_small || token.large);
+        (0..).zip(&self.tokens).filter(move |(_, token)| may_be(token)).map(|(number, _)| number)
+    }
+
+    /// What the log gives reason to say.
+    pub(super) fn warnings(&self, asked: &Asked) -> Vec<String> {
+        let mut warnings = vec![];
+        match self.blocks {
+            None => warnings.push("the log has no transfers".into()),
+            Some((first, last)) => {
+                let early = asked.at.partition_point(|&at| at <= first);
+                if early > 0 {
+                    let block = asked.at[early - 1];
+                    warnings
+                        .push(format!("there are no transfers before block {block}: its snapshot is empty"));
+                }
+                let late = asked.at.partition_point(|&at| at <= last.saturating_add(1));
+                if let Some(block) = asked.at.get(late) {
+                    warnings.push(format!(
+                        "the last transfer is in block {last}: that nothing happened until block {block} is taken for \
+                         granted"
+                    ));
+                }
+            }
+        }
+        let shown = |token: &&String| !canonical(std::slice::from_ref(*token)).is_subset(&self.found);
+        warnings.extend(
+            asked.only.iter().filter(shown).map(|token| format!("--only {token}: no transfers of it")),
+        );
+        warnings
+    }
+}
