@@ -24,7 +24,7 @@ pub mod columns;
 mod lots;
 pub mod profits;
 
-pub use lots::Results;
+pub use lots::{Results, Source};
 
 /// The version of the result's schema: it changes when a column changes its name, type or meaning.
 pub const SCHEMA_VERSION: &str = "1";

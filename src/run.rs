@@ -314,7 +314,8 @@ fn run_snapshot(manners: &Manners, args: &SnapshotArgs, tell: Tell<'_>) -> Resul
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    write_all(manners, vec![(output, &built.results)], &manners.look(true), tell)
+    let results = built.results.stopping(interrupted);
+    write_all(manners, vec![(output, &results)], &manners.look(true), tell)
 }
 
 /// Writes results whole: all are before any has its name.

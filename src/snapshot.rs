@@ -1,12 +1,9 @@
 //! `snapshot`: who had what at some blocks, by the transfers before them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{
-    ArrayRef, BinaryBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array,
-};
+use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder, UInt32Array, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema};
 use rayon::prelude::*;
@@ -21,19 +18,20 @@ use crate::ingest::Context;
 use crate::input::file::InputFile;
 use crate::input::log::{self, Log};
 use crate::input::roles::{KeyColumn, is_asset, is_snapshot};
-use crate::input::{Source, discover};
+use crate::input::{self, discover};
 use crate::memory::{self, Memory};
 use crate::options::Negatives;
 use crate::options::snapshot::Asked;
 use crate::record::{Stage, Task, Volume};
-use crate::results::Results;
+use crate::results::{Results, Source};
 
 mod fold;
 mod ids;
 mod read;
 
-use fold::{Entry, LongNames, OF_ENTRY, Tables};
-use read::{Facts, Reader, Transfers};
+use fold::{Entry, OF_ENTRY, OtherNames, Tables};
+use ids::Signs;
+use read::{Facts, Reader};
 
 /// What was built.
 pub struct Snapshots {
@@ -58,15 +56,16 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
     let memory = Memory::of(asked.memory_limit);
     let (tables, registry) = (Tables::new(), Registry::new(memory.groups(0)));
     let facts = Mutex::new(Facts::default());
-    let reader =
-        Reader { logs: &logs, asked, registry: &registry, only: read::canonical(&asked.only), context };
-    context.progress.start("reading", logs.files.iter().map(InputFile::rows).sum());
-    reader.each(|transfers| {
+    let (others, only, signs) = (&tables.others, read::canonical(&asked.only), Signs::new());
+    let reader = Reader { logs: &logs, asked, registry: &registry, only, others, context };
+    reader.each("reading", |transfers| {
         facts.lock().unwrap_or_else(PoisonError::into_inner).take(&transfers);
-        let Transfers { moves, .. } = transfers;
-        tables.add(&moves);
+        tables.add(&transfers.moves);
+        if asked.nfts != NftsArg::Keep {
+            signs.take(&transfers.moves);
+        }
         let (room, held) = (memory.room(registry.keys()), tables.entries() * OF_ENTRY);
-        if held > room {
+        if held > room || tables.entries() > Tables::MOST {
             return Err(Error::Memory(format!(
                 "the holders so far take about {} and all must be in memory; allow more with --memory-limit, or take \
                  some tokens at a time with --only",
@@ -76,57 +75,43 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
         Ok(())
     })?;
     let facts = facts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let ids = ids::of(signs, &reader)?;
     let (keys, places) = registry.ranked();
-    let mut holdings = Holdings::of(tables, &places, keys.len());
     let names: Vec<String> = keys.iter().map(|key| logs.schema.show(key)).collect();
-
+    let ids: HashSet<u32> = ids.into_iter().map(|token| places[token as usize]).collect();
     let mut warnings = logs.warnings.clone();
     warnings.extend(facts.warnings(asked));
-    let suspects = holdings.suspects(&facts, &places);
-    if asked.nfts != NftsArg::Keep && !suspects.is_empty() {
-        context.progress.start("looking at ids", logs.files.iter().map(InputFile::rows).sum());
-        let ids = ids::of(&reader, &places, suspects)?;
-        if let (NftsArg::Error, Some(&first)) = (asked.nfts, ids.iter().min()) {
-            let others =
-                if ids.len() > 1 { format!(" (and {} others)", ids.len() - 1) } else { String::new() };
-            return Err(Error::Group {
-                group: format!("{}{others}", names[first as usize]),
-                problem: "each amount is minted once and moves as a whole, as the ids of an ERC-721 token do"
-                    .into(),
-                remedy:
-                    "leave such tokens out with --nfts drop, or take the ids for amounts with --nfts keep"
-                        .into(),
-            });
-        }
-        warnings.extend(named(&ids, &names, "left out, as its transfers are those of ERC-721 ids"));
-        holdings.drop(&ids);
+    let mut holdings = Holdings::of(tables, &places);
+    if let (NftsArg::Error, Some(&first)) = (asked.nfts, ids.iter().min()) {
+        let others = if ids.len() > 1 { format!(" (and {} others)", ids.len() - 1) } else { String::new() };
+        return Err(Error::Group {
+            group: format!("{}{others}", names[first as usize]),
+            problem: "each amount is made once and moves as a whole, as the ids of an ERC-721 token do"
+                .into(),
+            remedy: "leave such tokens out with --nfts drop, or take the ids for amounts with --nfts keep"
+                .into(),
+        });
     }
+    warnings.extend(named(&ids, &names, "left out: its transfers are those of ERC-721 ids"));
+    holdings.drop(&ids);
     warnings.extend(holdings.check(asked, &names)?);
-    context.progress.start("writing snapshots", asked.at.len() as u64);
-    let mut results = logs.results(asked, &memory, registry.keys())?;
+    let schema = Arc::new(logs.schema(asked)?);
     let columns = logs.schema.columns_of(&keys)?;
-    for (epoch, &block) in asked.at.iter().enumerate() {
-        if (context.interrupted)() {
-            return Err(Error::Interrupted);
-        }
-        let rows = holdings.rows(epoch as u32);
-        let batches: Vec<RecordBatch> = rows
-            .par_chunks(BATCH)
-            .map(|rows| logs.batch(block, rows, &columns, &holdings, &results.schema))
-            .collect::<Result<_>>()?;
-        batches.iter().try_for_each(|batch| results.push(batch))?;
-        context.progress.add(1);
-    }
-    Ok(Snapshots { results, warnings })
+    let has_bytes = logs.has_bytes();
+    let mut source =
+        Made { at: asked.at.clone(), columns, holdings, has_bytes, schema: schema.clone(), rows: 0 };
+    source.rows = (0..).take(asked.at.len()).map(|epoch| source.holdings.count(epoch)).sum();
+    let groups = schema.fields().len() - 1;
+    Ok(Snapshots { results: Results::made(schema, groups, Box::new(source)), warnings })
 }
 
-/// Rows that are written at a time.
+/// Rows that are made at a time.
 const BATCH: usize = 1 << 16;
 
 impl Logs {
     fn open(asked: &Asked, context: &Context<'_>) -> Result<Self> {
         let (sources, mut warnings) = discover(&asked.paths, asked.temp_dir.as_deref(), context.interrupted)?;
-        let open = |source: Source| {
+        let open = |source: input::Source| {
             let open = |source| {
                 let file = InputFile::open(source)?;
                 let roles = log::find(&file.source, file.schema(), &asked.named)?;
@@ -161,8 +146,8 @@ impl Logs {
             .all(|(f, roles)| is_binary(f, roles.from) && is_binary(f, roles.to))
     }
 
-    /// The results, without rows yet.
-    fn results(&self, asked: &Asked, memory: &Memory, groups: usize) -> Result<Results> {
+    /// The result's columns, and where it comes from.
+    fn schema(&self, asked: &Asked) -> Result<Schema> {
         let field = |name: &str, of: DataType, reading: &str| {
             let reading = HashMap::from([("reading".to_owned(), reading.to_owned())]);
             Field::new(name, of, true).with_metadata(reading)
@@ -211,38 +196,77 @@ impl Logs {
             ("concentra.snapshot".into(), options.to_string()),
             ("concentra.inputs".into(), serde_json::Value::Array(inputs.collect()).to_string()),
         ]);
-        let room = memory.room(groups) / 8;
-        let keys = fields.len() - 1;
-        Ok(Results::new(&Schema::new(fields), keys, provenance, room, asked.temp_dir.as_deref()))
+        Ok(Schema::new(fields).with_metadata(provenance))
+    }
+}
+
+/// The rows of all snapshots, made of what holders have when they are written: there may be many more than holders.
+struct Made {
+    at: Vec<u64>,
+    /// Of each token.
+    columns: Vec<ArrayRef>,
+    holdings: Holdings,
+    /// Whether all owners are bytes.
+    has_bytes: bool,
+    schema: Arc<Schema>,
+    rows: usize,
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Made").field("at", &self.at).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl Source for Made {
+    fn rows(&self) -> usize {
+        self.rows
     }
 
+    fn batches(&self) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_> {
+        let of_snapshot = move |(epoch, &block): (u32, &u64)| {
+            let rows = self.holdings.rows(epoch);
+            let side_by_side = rayon::current_num_threads() * BATCH;
+            let starts = (0..rows.len()).step_by(side_by_side);
+            starts.flat_map(move |start| {
+                let rows = &rows[start..rows.len().min(start + side_by_side)];
+                rows.par_chunks(BATCH).map(|rows| self.batch(block, rows)).collect::<Vec<_>>()
+            })
+        };
+        Box::new((0..).zip(&self.at).flat_map(of_snapshot))
+    }
+}
+
+impl Made {
     /// Some rows of a snapshot.
-    fn batch(
-        &self,
-        block: u64,
-        rows: &[Holding],
-        columns: &[ArrayRef],
-        holdings: &Holdings,
-        schema: &Arc<Schema>,
-    ) -> Result<RecordBatch> {
+    fn batch(&self, block: u64, rows: &[Holding]) -> Result<RecordBatch> {
         let failed = || Error::arrow("build a snapshot");
-        let tokens = UInt32Array::from_iter_values(rows.iter().map(|row| row.token));
+        // First all entries, which lie anywhere: so their memory is waited for at once.
+        let entries: Vec<Entry> = rows.iter().map(|row| *self.holdings.entry(row)).collect();
+        let tokens = UInt32Array::from_iter_values(entries.iter().map(Entry::token));
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from_value(block, rows.len()))];
-        for column in columns {
+        for column in &self.columns {
             arrays.push(take(column, &tokens, None).map_err(failed())?);
         }
-        let owners = rows.iter().map(|row| holdings.owner(row));
-        if self.has_bytes() {
+        let names = entries.iter().map(Entry::name);
+        if self.has_bytes {
             let mut bytes = BinaryBuilder::with_capacity(rows.len(), rows.len() * 20);
-            owners.for_each(|owner| bytes.append_option(owner::bytes(&owner)));
+            names.for_each(|name| match name.address() {
+                Some(address) => bytes.append_value(address),
+                None => bytes.append_option(owner::bytes(&name.owner(&self.holdings.others))),
+            });
             arrays.push(Arc::new(bytes.finish()));
         } else {
             let mut text = StringBuilder::with_capacity(rows.len(), rows.len() * 42);
-            owners.for_each(|owner| text.append_value(owner::show(&owner)));
+            names.for_each(|name| text.append_value(owner::show(&name.owner(&self.holdings.others))));
             arrays.push(Arc::new(text.finish()));
         }
-        arrays.push(Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.balance.to_string()))));
-        RecordBatch::try_new(schema.clone(), arrays).map_err(failed())
+        let mut balances = StringBuilder::with_capacity(rows.len(), rows.len() * 28);
+        for balance in entries.iter().filter_map(|entry| entry.sum().amount()) {
+            balances.append_value(balance.to_string());
+        }
+        arrays.push(Arc::new(balances.finish()));
+        RecordBatch::try_new(self.schema.clone(), arrays).map_err(failed())
     }
 }
 
@@ -257,60 +281,61 @@ fn is_token(asked: &Asked, name: &str) -> bool {
 /// What all holders have, from each epoch on in which that changes.
 struct Holdings {
     lists: Vec<Vec<Entry>>,
-    long: LongNames,
-    /// Of each token, whether somebody sent more often than it received, which nobody can with single ids.
-    divided: Vec<AtomicBool>,
+    others: OtherNames,
 }
 
-/// A holder in a snapshot.
+/// A holder in a snapshot, in the order in which they are written, but for close neighbours.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Holding {
     token: u32,
-    balance: U256,
+    /// The opposite of the leading bits of its balance.
+    leading: u64,
     /// Where its entry is.
     place: (u32, u32),
 }
 
+/// The length of a number and its leading bits: larger numbers have no smaller ones.
+fn leading(amount: &U256) -> u64 {
+    let bits = amount.bit_len();
+    let top = if bits > 55 { *amount >> (bits - 55) } else { *amount << (55 - bits) };
+    (bits as u64) << 55 | (top.as_limbs()[0] & ((1 << 55) - 1))
+}
+
 impl Holdings {
-    /// Of so many tokens, which get these places.
-    fn of(tables: Tables, places: &[u32], tokens: usize) -> Self {
-        let (lists, long) = tables.finish(places);
-        let divided: Vec<AtomicBool> = (0..tokens).map(|_| AtomicBool::new(false)).collect();
-        lists.par_iter().flatten_iter().filter(|entry| entry.received < 0).for_each(|entry| {
-            divided[entry.token as usize].store(true, Ordering::Relaxed);
-        });
-        Self { lists, long, divided }
+    /// Of tokens that get these places.
+    fn of(tables: Tables, places: &[u32]) -> Self {
+        let (lists, others) = tables.finish(places);
+        Self { lists, others }
     }
 
-    fn owner(&self, row: &Holding) -> Box<[u8]> {
-        self.lists[row.place.0 as usize][row.place.1 as usize].name.bytes(&self.long)
-    }
-
-    /// Tokens whose transfers may be those of ids.
-    fn suspects(&self, facts: &Facts, places: &[u32]) -> HashSet<u32> {
-        let divided = |place: u32| self.divided[place as usize].load(Ordering::Relaxed);
-        let suspects = facts.may_be_ids().map(|token| places[token as usize]);
-        suspects.filter(|&place| !divided(place)).collect()
+    fn entry(&self, row: &Holding) -> &Entry {
+        &self.lists[row.place.0 as usize][row.place.1 as usize]
     }
 
     /// Leaves out all holders of some tokens.
     fn drop(&mut self, tokens: &HashSet<u32>) {
-        self.lists.par_iter_mut().for_each(|list| list.retain(|entry| !tokens.contains(&entry.token)));
+        if !tokens.is_empty() {
+            self.lists.par_iter_mut().for_each(|list| list.retain(|entry| !tokens.contains(&entry.token())));
+        }
     }
 
     /// Refuses holders of what no holder can have, or tells of them.
     fn check(&self, asked: &Asked, names: &[String]) -> Result<Vec<String>> {
-        let beyond = |entry: &&Entry| entry.sum.amount().is_none();
+        let beyond = |entry: &&Entry| entry.sum().amount().is_none();
         let mut beyond: Vec<&Entry> = self.lists.par_iter().flatten_iter().filter(beyond).collect();
         beyond.par_sort_unstable_by(|a, b| {
-            (a.epoch, a.token).cmp(&(b.epoch, b.token)).then_with(|| a.name.compare(&b.name, &self.long))
+            (a.epoch(), a.token())
+                .cmp(&(b.epoch(), b.token()))
+                .then_with(|| a.name().compare(&b.name(), &self.others))
         });
         let show = |entry: &Entry| {
-            let (owner, block) = (owner::show(&entry.name.bytes(&self.long)), asked.at[entry.epoch as usize]);
-            format!("{owner} has {} at block {block}", entry.sum.show())
+            let (owner, block) =
+                (owner::show(&entry.name().owner(&self.others)), asked.at[entry.epoch() as usize]);
+            format!("{owner} has {} at block {block}", entry.sum().show())
         };
-        if let Some(entry) = beyond.iter().find(|entry| !entry.sum.is_negative()) {
+        if let Some(entry) = beyond.iter().find(|entry| !entry.sum().is_negative()) {
             return Err(Error::Group {
-                group: names[entry.token as usize].clone(),
+                group: names[entry.token() as usize].clone(),
                 problem: format!("{}, more than 256 bits hold", show(entry)),
                 remedy: "no token can have so much: is the column of amounts one of ids?".into(),
             });
@@ -318,8 +343,8 @@ impl Holdings {
         let Some(first) = beyond.first() else { return Ok(vec![]) };
         let mut of_tokens = BTreeMap::new();
         for entry in &beyond {
-            let (owners, _) = of_tokens.entry(entry.token).or_insert((HashSet::new(), *entry));
-            owners.insert(entry.name.bytes(&self.long));
+            let (owners, _) = of_tokens.entry(entry.token()).or_insert((HashSet::new(), *entry));
+            owners.insert(entry.name().owner(&self.others));
         }
         let holders: usize = of_tokens.values().map(|(owners, _)| owners.len()).sum();
         if asked.negatives == Negatives::Error {
@@ -330,7 +355,7 @@ impl Holdings {
                 (n, tokens) => format!(", and {n} other holders of {tokens} tokens have less than nothing"),
             };
             return Err(Error::Group {
-                group: names[first.token as usize].clone(),
+                group: names[first.token() as usize].clone(),
                 problem: format!("{}{others}: transfers are missing from the log", show(first)),
                 remedy:
                     "add the files of all blocks from the token's first on, or leave such holders out with \
@@ -357,32 +382,44 @@ impl Holdings {
         Ok(told)
     }
 
+    /// The places of a list's entries that say what somebody has at a snapshot.
+    fn held(entries: &[Entry], epoch: u32) -> impl Iterator<Item = (usize, U256)> + '_ {
+        let ends = move |at: usize| {
+            let (entry, next) = (&entries[at], entries.get(at + 1));
+            let is_next = next.is_some_and(|next| next.is_of(entry) && next.epoch() <= epoch);
+            entry.epoch() <= epoch && !is_next
+        };
+        let last = (0..entries.len()).filter(move |&at| ends(at));
+        last.filter_map(|at| Some((at, entries[at].sum().amount().filter(|balance| !balance.is_zero())?)))
+    }
+
+    /// How many hold something at a snapshot.
+    fn count(&self, epoch: u32) -> usize {
+        self.lists.par_iter().map(|entries| Self::held(entries, epoch).count()).sum()
+    }
+
     /// Who holds something at a snapshot: by token, the largest first.
     fn rows(&self, epoch: u32) -> Vec<Holding> {
         let of_list = |(list, entries): (usize, &Vec<Entry>)| -> Vec<Holding> {
-            let ends = |at: usize| {
-                let (entry, next) = (&entries[at], entries.get(at + 1));
-                let is_next = next.is_some_and(|next| {
-                    next.token == entry.token && next.name == entry.name && next.epoch <= epoch
-                });
-                entry.epoch <= epoch && !is_next
-            };
-            let last = (0..entries.len()).filter(|&at| ends(at));
-            let held = last.filter_map(|at| Some((at, entries[at].sum.amount().filter(|b| !b.is_zero())?)));
+            let held = Self::held(entries, epoch);
             held.map(|(at, balance)| Holding {
-                token: entries[at].token,
-                balance,
+                token: entries[at].token(),
+                leading: !leading(&balance),
                 place: (list as u32, at as u32),
             })
             .collect()
         };
-        let mut rows: Vec<Holding> = self.lists.par_iter().enumerate().map(of_list).flatten_iter().collect();
-        let name = |row: &Holding| &self.lists[row.place.0 as usize][row.place.1 as usize].name;
+        let of_lists: Vec<Vec<Holding>> = self.lists.par_iter().enumerate().map(of_list).collect();
+        let mut rows = of_lists.concat();
+        drop(of_lists);
         rows.par_sort_unstable_by(|a, b| {
-            a.token
-                .cmp(&b.token)
-                .then(b.balance.cmp(&a.balance))
-                .then_with(|| name(a).compare(name(b), &self.long))
+            (a.token, a.leading).cmp(&(b.token, b.leading)).then_with(|| {
+                let (a, b) = (self.entry(a), self.entry(b));
+                b.sum()
+                    .amount()
+                    .cmp(&a.sum().amount())
+                    .then_with(|| a.name().compare(&b.name(), &self.others))
+            })
         });
         rows
     }

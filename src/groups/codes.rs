@@ -125,10 +125,13 @@ impl Coder {
         Ok(&self.dictionary.insert(known).1)
     }
 
-    /// Codes of values that are no integers: by their bytes, those of text as they are, others row-encoded.
+    /// Codes of values that are no integers: by their bytes, those of text and binary as they are, others row-encoded.
     fn bytes(&mut self, values: &ArrayRef) -> Result<Vec<u64>> {
         if let Some(text) = values.as_string_opt::<i32>() {
             return Ok(self.known((0..text.len()).map(|i| text.value(i).as_bytes())));
+        }
+        if let Some(bytes) = values.as_binary_opt::<i32>() {
+            return Ok(self.known((0..bytes.len()).map(|i| bytes.value(i))));
         }
         let failed = "compare group columns";
         let converter = match &mut self.converter {

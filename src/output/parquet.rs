@@ -35,39 +35,54 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
     let schema = Arc::new(results.schema.as_ref().clone().with_metadata(Default::default()));
     let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(failed)?;
     let (mut file, columns) = writer.into_serialized_writer().map_err(failed)?;
-    let mut write = |index: usize, waiting: Vec<RecordBatch>| -> Result<(), ParquetError> {
-        let rows = concat_batches(&schema, &waiting)?;
-        drop(waiting);
-        let mut row_group = file.next_row_group()?;
-        for chunk in encode(&rows, columns.create_column_writers(index)?)? {
-            chunk.append_to_row_group(&mut row_group)?;
+    let side_by_side = rayon::current_num_threads();
+    let mut first = 0;
+    let mut write = |row_groups: Vec<Vec<RecordBatch>>| -> Result<(), ParquetError> {
+        let encode = |(index, rows): (usize, Vec<RecordBatch>)| {
+            let rows = concat_batches(&schema, &rows)?;
+            encode(&rows, columns.create_column_writers(first + index)?)
+        };
+        let made = row_groups.len();
+        let encoded: Vec<Vec<ArrowColumnChunk>> =
+            row_groups.into_par_iter().enumerate().map(encode).collect::<Result<_, _>>()?;
+        for chunks in encoded {
+            let mut row_group = file.next_row_group()?;
+            chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut row_group))?;
+            row_group.close()?;
         }
-        row_group.close().map(drop)
+        first += made;
+        Ok(())
     };
+    let row_group = rows_of(schema.fields().len());
     // Row groups of the same rows however many were finished at a time: the file tells nothing of that.
-    let (mut waiting, mut rows, mut index): (Vec<RecordBatch>, usize, usize) = (vec![], 0, 0);
+    let (mut whole, mut waiting, mut rows): (Vec<Vec<RecordBatch>>, Vec<RecordBatch>, usize) =
+        (vec![], vec![], 0);
     for batch in results.batches() {
         let mut rest = RecordBatch::try_new(schema.clone(), batch?.columns().to_vec())
             .map_err(Error::arrow("write the result"))?;
         while rest.num_rows() > 0 {
-            let own = rest.num_rows().min(ROW_GROUP - rows);
+            let own = rest.num_rows().min(row_group - rows);
             waiting.push(rest.slice(0, own));
             rest = rest.slice(own, rest.num_rows() - own);
             rows += own;
-            if rows == ROW_GROUP {
-                write(index, std::mem::take(&mut waiting)).map_err(failed)?;
-                (rows, index) = (0, index + 1);
+            if rows == row_group {
+                whole.push(std::mem::take(&mut waiting));
+                rows = 0;
+            }
+            if whole.len() == side_by_side {
+                write(std::mem::take(&mut whole)).map_err(failed)?;
             }
         }
     }
-    if rows > 0 {
-        write(index, waiting).map_err(failed)?;
-    }
+    whole.extend((rows > 0).then_some(waiting));
+    write(whole).map_err(failed)?;
     file.close().map(drop).map_err(failed)
 }
 
-/// Rows of a row group: some 12 MB before they are encoded.
-const ROW_GROUP: usize = 1 << 13;
+/// Rows of a row group of so many columns: some 12 MB before they are encoded.
+fn rows_of(columns: usize) -> usize {
+    (1usize << ((1usize << 19) / columns.max(1)).max(1).ilog2()).clamp(1 << 13, 1 << 16)
+}
 
 /// Encodes and compresses the columns of a row group side by side.
 fn encode(

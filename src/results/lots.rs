@@ -1,4 +1,4 @@
-//! The rows of a result as they are finished: in memory, and on disk where they are too many.
+//! The rows of a result as they are finished: in memory, and on disk where they are too many; or as they are made.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,6 +24,19 @@ pub struct Results {
     /// Bytes that may still stay in memory.
     room: u64,
     spill: Spill,
+    /// What makes the rows when they are read, where they are not kept.
+    source: Option<Box<dyn Source>>,
+    /// Whether the user wants to stop, where making rows takes its time.
+    stop: Option<fn() -> bool>,
+}
+
+/// Makes rows when they are read: of what takes less memory than they do.
+pub trait Source: std::fmt::Debug + Send + Sync {
+    /// How many rows there are.
+    fn rows(&self) -> usize;
+
+    /// All rows, in order, batch by batch.
+    fn batches(&self) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_>;
 }
 
 /// Consecutive rows.
@@ -49,7 +62,15 @@ impl Results {
         folder: Option<&Path>,
     ) -> Self {
         let schema = Arc::new(schema.clone().with_metadata(provenance));
-        Self { schema, group_columns, lots: vec![], room, spill: Spill::new(folder, 0) }
+        Self {
+            schema,
+            group_columns,
+            lots: vec![],
+            room,
+            spill: Spill::new(folder, 0),
+            source: None,
+            stop: None,
+        }
     }
 
     /// One batch that is there already.
@@ -60,6 +81,17 @@ impl Results {
         results
     }
 
+    /// Of rows that are made when they are read.
+    pub fn made(schema: SchemaRef, group_columns: usize, source: Box<dyn Source>) -> Self {
+        let results = Self::new(&schema, group_columns, HashMap::new(), 0, None);
+        Self { schema, source: Some(source), ..results }
+    }
+
+    /// The same, made no further once the user wants to stop.
+    pub fn stopping(self, stop: fn() -> bool) -> Self {
+        Self { stop: Some(stop), ..self }
+    }
+
     /// Bytes that went to disk.
     pub fn spilled(&self) -> u64 {
         self.spill.bytes()
@@ -67,7 +99,8 @@ impl Results {
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.lots.iter().map(|lot| lot.rows).sum()
+        let made = self.source.as_ref().map_or(0, |source| source.rows());
+        made + self.lots.iter().map(|lot| lot.rows).sum::<usize>()
     }
 
     /// Appends rows.
@@ -116,7 +149,10 @@ impl Results {
 
     /// All rows, as many at a time as they were finished.
     pub fn batches(&self) -> impl Iterator<Item = Result<RecordBatch>> + '_ {
-        self.lots.iter().map(|lot| self.read(lot))
+        let stop = || self.stop.is_some_and(|stop| stop());
+        let made = self.source.iter().flat_map(|source| source.batches());
+        let made = made.map(move |batch| if stop() { Err(Error::Interrupted) } else { batch });
+        made.chain(self.lots.iter().map(|lot| self.read(lot)))
     }
 
     /// All rows at once.

@@ -1,89 +1,94 @@
 //! The sums: what every holder of every token gained and lost between the blocks that were asked for.
 //!
 //! Sums are of integers modulo 2^256 with a count of the times they wrapped, so they are exact, and their order does not
-//! matter. Holders are spread over many small tables, each of which stays in a core's cache while it takes its share of
-//! a batch.
+//! matter. Holders are spread over many tables, so that threads seldom wait for each other.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
-use crate::columns::owner::{Owners, is_zero};
+use crate::columns::owner::{self, is_zero};
 use crate::groups::chunk::Ids;
 
-/// Tables; a power of two. Measured with 20 million transfers of two million holders: 64 take a fifth longer, 1,024 as
-/// long.
+/// Tables; a power of two.
 const TABLES: usize = 256;
-/// The bytes of a holder, and of its place in a table that is a little over half full.
-pub(super) const OF_ENTRY: u64 = 140;
+/// Rows that are spread over tables at a time.
+const ROWS: usize = 1 << 15;
+/// Bytes of a holder, and of its place in a table.
+pub(super) const OF_ENTRY: u64 = 130;
 /// The epoch of transfers that are of no interest.
-pub(super) const LATE: u32 = u32::MAX;
+pub(super) const LATE: u32 = u32::MAX >> 1;
 
-/// A holder's name: its bytes, or the number of a long one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Name([u64; 3]);
+/// A holder's name: an address of 20 bytes, or the number of any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Name {
+    words: [u32; 5],
+    /// One where it is no address.
+    other: u32,
+}
 
-/// Names that are longer than most.
+/// Names that are no addresses of 20 bytes.
 #[derive(Debug, Default)]
-pub(super) struct LongNames(Mutex<Known>);
+pub(super) struct OtherNames(Mutex<Known>);
 
 /// Their numbers, and they by their numbers.
 #[derive(Debug, Default)]
 struct Known {
-    numbers: HashMap<Vec<u8>, u64>,
+    numbers: HashMap<Vec<u8>, u32>,
     names: Vec<Box<[u8]>>,
 }
 
-/// A length that stands for a long name.
-const LONG: u8 = u8::MAX;
-
 impl Name {
-    fn of(name: &[u8], long: &LongNames) -> Self {
-        let mut bytes = [0; 24];
-        if name.len() < bytes.len() {
-            bytes[..name.len()].copy_from_slice(name);
-            bytes[23] = name.len() as u8;
-        } else {
-            bytes[..8].copy_from_slice(&long.number(name).to_le_bytes());
-            bytes[23] = LONG;
+    /// The zero address, from which tokens come and to which they go.
+    pub(super) const NOBODY: Self = Self { words: [0; 5], other: 0 };
+
+    /// Of an owner's bytes.
+    #[inline]
+    pub(super) fn of(owner: &[u8], others: &OtherNames) -> Self {
+        match owner::bytes(owner).and_then(|bytes| <[u8; 20]>::try_from(bytes).ok()) {
+            Some(bytes) => Self { words: bytemuck::cast(bytes), other: 0 },
+            None if is_zero(owner) => Self::NOBODY,
+            None => Self { words: [others.number(owner), 0, 0, 0, 0], other: 1 },
         }
-        Self(bytemuck::cast(bytes))
+    }
+
+    /// The address, where it is one of 20 bytes.
+    pub(super) fn address(&self) -> Option<[u8; 20]> {
+        (self.other == 0).then(|| bytemuck::cast(self.words))
     }
 
     /// The owner's bytes.
-    pub(super) fn bytes(&self, long: &LongNames) -> Box<[u8]> {
-        let bytes: [u8; 24] = bytemuck::cast(self.0);
-        match bytes[23] {
-            LONG => long.name(self.0[0].to_le()),
-            length => bytes[..usize::from(length)].into(),
+    pub(super) fn owner(&self, others: &OtherNames) -> Box<[u8]> {
+        match self.address() {
+            Some(address) => owner::of_bytes(&address),
+            None => others.name(self.words[0]),
         }
     }
 
     /// In the order of the owners' bytes.
-    pub(super) fn compare(&self, other: &Self, long: &LongNames) -> std::cmp::Ordering {
-        let (a, b): ([u8; 24], [u8; 24]) = (bytemuck::cast(self.0), bytemuck::cast(other.0));
-        match (a[23], b[23]) {
-            (LONG, _) | (_, LONG) => self.bytes(long).cmp(&other.bytes(long)),
-            (of_a, of_b) => a[..usize::from(of_a)].cmp(&b[..usize::from(of_b)]),
+    pub(super) fn compare(&self, other: &Self, others: &OtherNames) -> std::cmp::Ordering {
+        match (self.address(), other.address()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => self.owner(others).cmp(&other.owner(others)),
         }
     }
 }
 
-impl LongNames {
-    fn number(&self, name: &[u8]) -> u64 {
+impl OtherNames {
+    fn number(&self, name: &[u8]) -> u32 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Known { numbers, names } = &mut *known;
         *numbers.entry_ref(name).or_insert_with(|| {
             names.push(name.into());
-            names.len() as u64 - 1
+            names.len() as u32 - 1
         })
     }
 
-    fn name(&self, number: u64) -> Box<[u8]> {
+    fn name(&self, number: u32) -> Box<[u8]> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).names[number as usize].clone()
     }
 }
@@ -96,11 +101,13 @@ pub(super) struct Sum {
 }
 
 impl Sum {
+    #[inline]
     fn gain(&mut self, amount: U256) {
         let (low, wrapped) = self.low.overflowing_add(amount);
         *self = Self { low, wraps: self.wraps + i32::from(wrapped) };
     }
 
+    #[inline]
     fn lose(&mut self, amount: U256) {
         let (low, wrapped) = self.low.overflowing_sub(amount);
         *self = Self { low, wraps: self.wraps - i32::from(wrapped) };
@@ -129,19 +136,54 @@ impl Sum {
     }
 }
 
-/// What a holder of a token gained in an epoch; after [`Tables::finish`], what it has since.
+/// What a holder of a token gained in an epoch; after [`Tables::finish`], what it has since. As large as a cache line.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 pub(super) struct Entry {
+    low: U256,
+    wraps: i32,
+    key: Key,
+}
+
+/// Whose an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Key {
     /// The number of the token's group; after all is read, its place among them.
-    pub(super) token: u32,
-    /// The first snapshot that it counts for.
-    pub(super) epoch: u32,
+    token: u32,
+    /// Twice the epoch, and whether the name is no address.
+    when: u32,
+    words: [u32; 5],
+}
+
+impl Entry {
+    /// The number of the token's group; after all is read, its place among them.
+    pub(super) fn token(&self) -> u32 {
+        self.key.token
+    }
+
     /// Whose.
-    pub(super) name: Name,
+    pub(super) fn name(&self) -> Name {
+        Name { words: self.key.words, other: self.key.when & 1 }
+    }
+
+    /// The first snapshot that it counts for.
+    pub(super) fn epoch(&self) -> u32 {
+        self.key.when >> 1
+    }
+
     /// How much.
-    pub(super) sum: Sum,
-    /// How many transfers it received more than it sent.
-    pub(super) received: i64,
+    pub(super) fn sum(&self) -> Sum {
+        Sum { low: self.low, wraps: self.wraps }
+    }
+
+    /// Whether two are of one holder of one token.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        self.key.token == other.key.token && self.name() == other.name()
+    }
+
+    fn set(&mut self, sum: Sum) {
+        (self.low, self.wraps) = (sum.low, sum.wraps);
+    }
 }
 
 /// The transfers of a batch.
@@ -151,29 +193,176 @@ pub(super) struct Moves {
     /// The first snapshot that each row counts for, or [`LATE`].
     pub(super) epochs: Vec<u32>,
     /// Who sent.
-    pub(super) from: Owners,
+    pub(super) from: Vec<Name>,
     /// Who received.
-    pub(super) to: Owners,
+    pub(super) to: Vec<Name>,
     /// How much.
     pub(super) amounts: Vec<U256>,
 }
 
+impl Moves {
+    /// Calls `f` with every row that counts: its token, who sent, who received and how much.
+    pub(super) fn each(&self, mut f: impl FnMut(usize, u32, Name, Name, U256)) {
+        self.tokens.each(self.epochs.len(), |row, token| {
+            // Transfers of nothing change nothing.
+            if self.epochs[row] != LATE && !self.amounts[row].is_zero() {
+                f(row, token, self.from[row], self.to[row], self.amounts[row]);
+            }
+        });
+    }
+}
+
+/// One side of a transfer: what its sender lost, or its recipient gained.
+#[derive(Debug, Clone, Copy, Default)]
+struct Side {
+    /// Of the holder and the token in its lower half, which tells the table; of the epoch too in its upper half.
+    hash: u64,
+    /// Twice the row, and whether it gains.
+    row: u32,
+    key: Key,
+}
+
+/// Entries, and where they are found by their hashes.
+#[derive(Debug, Default)]
+struct Table {
+    /// One more than an entry's place, and eight bits of its hash; zero where there is none. Their number is a power of
+    /// two.
+    slots: Vec<u32>,
+    /// Side by side in blocks, so that none is moved to make room for more.
+    blocks: Vec<Vec<Entry>>,
+    entries: usize,
+}
+
+/// Entries of a block.
+const BLOCK: usize = 1 << 9;
+/// Bits of a slot that are the place.
+const PLACE: u32 = 24;
+
+/// Where the entry of a hash is looked for first, among so many slots less one.
+#[inline]
+fn first_slot(hash: u64, mask: usize) -> usize {
+    (hash >> 32) as usize & mask
+}
+
+/// What a slot has of a hash.
+#[inline]
+fn tag(hash: u64) -> u32 {
+    (hash >> 8) as u32 & 0xff
+}
+
+impl Table {
+    fn entry(&self, at: usize) -> &Entry {
+        &self.blocks[at / BLOCK][at % BLOCK]
+    }
+
+    /// Takes some sides. All entries are looked up before any is changed: so the memory that they lie in is waited for
+    /// once, and not entry by entry.
+    fn fold(&mut self, sides: &[Side], amounts: &[U256], places: &mut Vec<u32>, hasher: &Hasher) {
+        self.reserve(sides.len(), hasher);
+        places.clear();
+        places.extend(sides.iter().map(|side| self.likely(side.hash)));
+        for (place, side) in places.iter_mut().zip(sides) {
+            // One word of the key: the less is done here, the more entries are on their way at once.
+            let word = place.checked_sub(1).map_or(0, |at| self.entry(at as usize).key.words[1]);
+            *place = if word == side.key.words[1] { *place } else { 0 };
+        }
+        for (&place, side) in places.iter().zip(sides) {
+            let likely = (place as usize).checked_sub(1).filter(|&at| self.entry(at).key == side.key);
+            let at = likely.unwrap_or_else(|| self.place(side));
+            let entry = &mut self.blocks[at / BLOCK][at % BLOCK];
+            let (amount, mut sum) = (amounts[(side.row >> 1) as usize], entry.sum());
+            if side.row & 1 == 1 {
+                sum.gain(amount);
+            } else {
+                sum.lose(amount);
+            }
+            entry.set(sum);
+        }
+    }
+
+    /// One more than the place of the entry that is probably this hash's; zero where there is none.
+    #[inline]
+    fn likely(&self, hash: u64) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut slot = first_slot(hash, mask);
+        loop {
+            let found = self.slots[slot];
+            if found == 0 || found >> PLACE == tag(hash) {
+                return found & ((1 << PLACE) - 1);
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// The place of a side's entry, which is made where there is none.
+    fn place(&mut self, side: &Side) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = first_slot(side.hash, mask);
+        while self.slots[slot] != 0 {
+            let at = (self.slots[slot] & ((1 << PLACE) - 1)) as usize - 1;
+            if self.slots[slot] >> PLACE == tag(side.hash) && self.entry(at).key == side.key {
+                return at;
+            }
+            slot = (slot + 1) & mask;
+        }
+        if self.entries.is_multiple_of(BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let block = self.blocks.last_mut().expect("just made");
+        block.push(Entry { low: U256::ZERO, wraps: 0, key: side.key });
+        self.entries += 1;
+        self.slots[slot] = tag(side.hash) << PLACE | self.entries as u32;
+        self.entries - 1
+    }
+
+    /// Makes room for so many entries more: a quarter of the slots stays free.
+    fn reserve(&mut self, more: usize, hasher: &Hasher) {
+        let slots = ((self.entries + more) / 3 * 4 + 8).next_power_of_two();
+        if slots <= self.slots.len() {
+            return;
+        }
+        self.slots.clear();
+        self.slots.resize(slots, 0);
+        for (at, entry) in (1..).zip(self.blocks.iter().flatten()) {
+            let Key { token, when, words } = entry.key;
+            let hash = hasher.of(&Name { words, other: when & 1 }, token, when >> 1);
+            let mut slot = first_slot(hash, slots - 1);
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & (slots - 1);
+            }
+            self.slots[slot] = tag(hash) << PLACE | at;
+        }
+    }
+}
+
 /// All sums so far.
 pub(super) struct Tables {
-    tables: Vec<Mutex<HashTable<Entry>>>,
-    hasher: DefaultHashBuilder,
-    /// Owners of unusual length.
-    pub(super) long: LongNames,
+    tables: Vec<Mutex<Table>>,
+    hasher: Hasher,
+    /// Owners that are no addresses.
+    pub(super) others: OtherNames,
     entries: AtomicU64,
+    /// What threads spread rows with.
+    spread: Mutex<Vec<Spread>>,
+}
+
+/// Memory that is used again and again.
+#[derive(Debug, Default)]
+struct Spread {
+    /// Hashes of senders and recipients.
+    hashes: Vec<[u64; 2]>,
+    sides: Vec<Side>,
+    places: Vec<u32>,
 }
 
 impl Tables {
     pub(super) fn new() -> Self {
         Self {
             tables: (0..TABLES).map(|_| Mutex::default()).collect(),
-            hasher: DefaultHashBuilder::default(),
-            long: LongNames::default(),
+            hasher: Hasher::new(),
+            others: OtherNames::default(),
             entries: AtomicU64::new(0),
+            spread: Mutex::default(),
         }
     }
 
@@ -182,92 +371,142 @@ impl Tables {
         self.entries.load(Ordering::Relaxed)
     }
 
-    /// Takes a batch of transfers. Those of nothing, and from an owner to itself, change nothing.
+    /// So many there may be: half of what there are places for, as tables differ in size.
+    pub(super) const MOST: u64 = (TABLES as u64) << (PLACE - 1);
+
+    /// Takes a batch of transfers.
     pub(super) fn add(&self, moves: &Moves) {
-        // Both sides of each transfer: what its sender lost, and what its recipient gained.
-        let mut sides: Vec<(u64, Name, u32)> = Vec::with_capacity(2 * moves.epochs.len());
-        let mut counts = [0u32; TABLES + 1];
-        moves.tokens.each(moves.epochs.len(), |row, token| {
-            let (from, to) = (moves.from.value(row), moves.to.value(row));
-            if moves.epochs[row] == LATE || moves.amounts[row].is_zero() || from == to {
-                return;
-            }
-            for (owner, side) in [(from, 0), (to, 1)] {
-                if is_zero(owner) {
-                    continue;
-                }
-                let name = Name::of(owner, &self.long);
-                let hash = self.hasher.hash_one((token, name));
-                counts[table_of(hash) + 1] += 1;
-                sides.push((hash, name, (row as u32) << 1 | side));
-            }
+        let idle = || self.spread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spread = idle().pop().unwrap_or_default();
+        (0..moves.epochs.len()).step_by(ROWS).for_each(|first| {
+            self.add_rows(moves, first..moves.epochs.len().min(first + ROWS), &mut spread);
         });
-        (0..TABLES).for_each(|table| counts[table + 1] += counts[table]);
-        let mut order = vec![0u32; sides.len()];
-        let mut next = counts;
-        for (at, (hash, ..)) in sides.iter().enumerate() {
-            let place = &mut next[table_of(*hash)];
-            order[*place as usize] = at as u32;
-            *place += 1;
+        idle().push(spread);
+    }
+
+    fn add_rows(&self, moves: &Moves, rows: std::ops::Range<usize>, spread: &mut Spread) {
+        let Spread { hashes, sides, places } = spread;
+        let mut ends = [0u32; TABLES];
+        hashes.clear();
+        for row in rows.clone() {
+            let (from, to, epoch) = (&moves.from[row], &moves.to[row], moves.epochs[row]);
+            // Transfers of nothing, and from an owner to itself, change nothing.
+            if epoch == LATE || moves.amounts[row].is_zero() || from == to {
+                hashes.push([NONE; 2]);
+                continue;
+            }
+            let mut hash = |name: &Name| {
+                if *name == Name::NOBODY {
+                    return NONE;
+                }
+                let hash = self.hasher.of(name, moves.tokens.at(row), epoch);
+                ends[hash as usize % TABLES] += 1;
+                hash
+            };
+            hashes.push([hash(from), hash(to)]);
+        }
+        let mut all = 0;
+        let mut next = ends.map(|own| {
+            all += own;
+            all - own
+        });
+        sides.resize(sides.len().max(all as usize), Side::default());
+        for (row, [loses, gains]) in rows.zip(&*hashes) {
+            let (token, epoch) = (moves.tokens.at(row), moves.epochs[row] << 1);
+            let mut put = |hash: u64, name: &Name, gains: u32| {
+                if hash != NONE {
+                    let place = &mut next[hash as usize % TABLES];
+                    let key = Key { token, when: epoch | name.other, words: name.words };
+                    sides[*place as usize] = Side { hash, row: (row as u32) << 1 | gains, key };
+                    *place += 1;
+                }
+            };
+            put(*loses, &moves.from[row], 0);
+            put(*gains, &moves.to[row], 1);
         }
         // Threads begin at different tables, so that they seldom wait for each other.
         let threads = rayon::current_num_threads().max(1);
         let first = rayon::current_thread_index().unwrap_or(0) * TABLES / threads;
         for table in (first..TABLES).chain(0..first) {
-            let own = &order[counts[table] as usize..counts[table + 1] as usize];
+            let start = if table == 0 { 0 } else { next[table - 1] };
+            let own = &sides[start as usize..next[table] as usize];
             if own.is_empty() {
                 continue;
             }
-            let mut entries = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
-            let before = entries.len();
-            for &at in own {
-                let (hash, name, side) = sides[at as usize];
-                let (row, gains) = ((side >> 1) as usize, side & 1 == 1);
-                let (token, epoch) = (moves.tokens.at(row), moves.epochs[row]);
-                let same = |entry: &Entry| entry.name == name && entry.token == token && entry.epoch == epoch;
-                let rehash = |entry: &Entry| self.hasher.hash_one((entry.token, entry.name));
-                let new = || Entry { token, epoch, name, sum: Sum::default(), received: 0 };
-                let entry = entries.entry(hash, same, rehash).or_insert_with(new).into_mut();
-                if gains {
-                    entry.sum.gain(moves.amounts[row]);
-                    entry.received += 1;
-                } else {
-                    entry.sum.lose(moves.amounts[row]);
-                    entry.received -= 1;
-                }
-            }
-            self.entries.fetch_add((entries.len() - before) as u64, Ordering::Relaxed);
+            let mut table = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
+            let before = table.entries;
+            table.fold(own, &moves.amounts, places, &self.hasher);
+            self.entries.fetch_add((table.entries - before) as u64, Ordering::Relaxed);
         }
     }
 
-    /// What every holder has from each epoch on in which that changes, in the order of tokens, owners and epochs within
-    /// each of many lists; a holder's are in one list. Tokens get these places.
-    pub(super) fn finish(self, places: &[u32]) -> (Vec<Vec<Entry>>, LongNames) {
-        let Self { tables, long, .. } = self;
-        let finish = |table: Mutex<HashTable<Entry>>| {
-            let table = table.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let place = |entry: Entry| Entry { token: places[entry.token as usize], ..entry };
-            let mut entries: Vec<Entry> = table.into_iter().map(place).collect();
-            entries.sort_unstable_by(|a, b| {
-                a.token.cmp(&b.token).then_with(|| a.name.compare(&b.name, &long)).then(a.epoch.cmp(&b.epoch))
+    /// What every holder has from each epoch on in which that changes, in many lists; a holder's entries follow each
+    /// other. Tokens get these places.
+    pub(super) fn finish(self, places: &[u32]) -> (Vec<Vec<Entry>>, OtherNames) {
+        let Self { tables, others, .. } = self;
+        let finish = |table: Mutex<Table>| -> Vec<Vec<Entry>> {
+            let Table { mut blocks, slots, .. } = table.into_inner().unwrap_or_else(PoisonError::into_inner);
+            drop(slots);
+            let entries = || blocks.iter().flatten();
+            if entries().all(|entry| entry.key.when >> 1 == blocks[0][0].epoch()) {
+                // A holder has one entry.
+                blocks
+                    .iter_mut()
+                    .flatten()
+                    .for_each(|entry| entry.key.token = places[entry.token() as usize]);
+                return blocks;
+            }
+            let place = |entry: &Entry| {
+                let key = Key { token: places[entry.token() as usize], ..entry.key };
+                Entry { key, ..*entry }
+            };
+            let mut entries: Vec<Entry> = entries().map(place).collect();
+            drop(blocks);
+            entries.sort_unstable_by_key(|entry| {
+                let Key { token, when, words } = entry.key;
+                (token, words, when & 1, when)
             });
             let mut last: Option<Entry> = None;
             for entry in &mut entries {
-                if let Some(last) = last.filter(|last| last.token == entry.token && last.name == entry.name) {
-                    entry.sum.add(last.sum);
-                    entry.received += last.received;
+                if let Some(last) = last.filter(|last| last.is_of(entry)) {
+                    let mut sum = entry.sum();
+                    sum.add(last.sum());
+                    entry.set(sum);
                 }
                 last = Some(*entry);
             }
-            entries
+            vec![entries]
         };
-        (tables.into_par_iter().map(finish).collect(), long)
+        (tables.into_par_iter().flat_map_iter(finish).collect(), others)
     }
 }
 
-/// The table of a holder. A table's own places are told by the other bits.
-fn table_of(hash: u64) -> usize {
-    (hash >> 32) as usize % TABLES
+/// Stands for no hash.
+const NONE: u64 = 0;
+
+/// Hashes of holders, by keys of its own.
+struct Hasher([u64; 4]);
+
+impl Hasher {
+    fn new() -> Self {
+        let random = DefaultHashBuilder::default();
+        Self(std::array::from_fn(|key| random.hash_one(key) | 1))
+    }
+
+    /// Its lower half is of the holder and the token alone. Products whose halves are joined, as in wyhash.
+    #[inline]
+    fn of(&self, name: &Name, token: u32, epoch: u32) -> u64 {
+        let fold = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let Self([k0, k1, k2, k3]) = self;
+        let [a, b, c, d, e] = name.words;
+        let own = fold(u64::from(a) << 32 | u64::from(b), *k0) ^ fold(u64::from(c) << 32 | u64::from(d), *k1);
+        let own = fold(own ^ (u64::from(e) << 32 | u64::from(token)), *k2);
+        let upper = fold(own ^ u64::from(epoch), *k3);
+        (upper & !u64::from(u32::MAX) | own & u64::from(u32::MAX)).max(1)
+    }
 }
 
 #[cfg(test)]
@@ -278,10 +517,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::columns::owner::decode;
+    use crate::columns::owner::{self, decode};
 
-    fn owners(names: Vec<String>) -> Owners {
-        decode(&(Arc::new(StringArray::from(names)) as ArrayRef)).unwrap()
+    fn names(names: Vec<String>, others: &OtherNames) -> Vec<Name> {
+        let owners = decode(&(Arc::new(StringArray::from(names)) as ArrayRef)).unwrap();
+        owners.iter().map(|owner| Name::of(owner.unwrap(), others)).collect()
     }
 
     proptest! {
@@ -299,24 +539,24 @@ mod tests {
                 tables.add(&Moves {
                     tokens: Ids::Each(rows.iter().map(|row| row.0).collect()),
                     epochs: rows.iter().map(|row| if row.1 == 3 { LATE } else { row.1 }).collect(),
-                    from: owners(rows.iter().map(|row| name(row.2)).collect()),
-                    to: owners(rows.iter().map(|row| name(row.3)).collect()),
+                    from: names(rows.iter().map(|row| name(row.2)).collect(), &tables.others),
+                    to: names(rows.iter().map(|row| name(row.3)).collect(), &tables.others),
                     amounts: rows.iter().map(|row| U256::from_limbs(row.4)).collect(),
                 });
             }
-            let (lists, long) = tables.finish(&[2, 1, 0]);
+            let (lists, others) = tables.finish(&[2, 1, 0]);
             for entry in lists.iter().flatten() {
-                let shown = crate::columns::owner::show(&entry.name.bytes(&long));
+                let shown = owner::show(&entry.name().owner(&others));
                 let mut expected = num_bigint::BigInt::ZERO;
-                let earlier = rows.iter().filter(|row| 2 - row.0 == entry.token && row.1 <= entry.epoch);
+                let earlier = rows.iter().filter(|row| 2 - row.0 == entry.token() && row.1 <= entry.epoch());
                 for row in earlier {
                     let amount = num_bigint::BigInt::from_bytes_le(
                         num_bigint::Sign::Plus, U256::from_limbs(row.4).as_le_slice());
                     expected += if name(row.3) == shown { amount.clone() } else { 0.into() };
                     expected -= if name(row.2) == shown { amount } else { 0.into() };
                 }
-                prop_assert_eq!(entry.sum.show(), expected.to_string());
-                prop_assert!(!is_zero(&entry.name.bytes(&long)));
+                prop_assert_eq!(entry.sum().show(), expected.to_string());
+                prop_assert_ne!(entry.name(), Name::NOBODY);
             }
             let touched = |row: &&(u32, u32, u8, u8, [u64; 4])| row.1 < 3 && row.2 != row.3;
             prop_assert_eq!(lists.iter().all(Vec::is_empty), rows.iter().filter(touched).count() == 0);

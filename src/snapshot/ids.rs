@@ -1,20 +1,53 @@
 //! Are a token's amounts ids? The transfers of an ERC-721 token look like those of an ERC-20 one.
 //!
 //! Each id is made once, moves as a whole, and may be destroyed. Amounts are divided: sooner or later somebody sends
-//! another amount than one that was made, or the same amount is made twice.
+//! another amount than one that was made, or the same amount is made twice. Ids are small numbers, counted up, or
+//! hashes; amounts of most tokens are neither, which spares most of the work.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
+use hashbrown::{DefaultHashBuilder, HashMap};
 use ruint::aliases::U256;
 
-use super::fold::LATE;
+use super::fold::{Moves, Name};
 use super::read::Reader;
-use crate::columns::owner::is_zero;
 use crate::error::Result;
 
+/// What is known of a token's amounts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Token {
+    /// How many transfers make tokens.
+    mints: u64,
+    /// Whether some amount is above small ids.
+    above_small: bool,
+    /// Whether some amount is as large as a hash.
+    large: bool,
+}
+
+/// Fewer mints do not tell what a token is.
+const MINTS: u64 = 4;
+/// Small ids are below this power of two, and hashes above that.
+const SMALL_BITS: usize = 32;
+const LARGE_BITS: usize = 160;
+/// Of so many amounts, one is looked at closely while the log is read.
+const SAMPLED: u64 = 64;
+
+impl Token {
+    fn join(&mut self, other: &Self) {
+        self.mints += other.mints;
+        self.above_small |= other.above_small;
+        self.large |= other.large;
+    }
+
+    fn may_be_ids(&self) -> bool {
+        !self.above_small || self.large
+    }
+}
+
 /// What was seen of an amount.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Seen {
     /// How often more it was made than destroyed.
     made: i64,
@@ -22,30 +55,101 @@ struct Seen {
     was_made: bool,
 }
 
-/// Which of these tokens, by their places, have ids for amounts. Reads the log again.
-pub(super) fn of(reader: &Reader<'_>, places: &[u32], suspects: HashSet<u32>) -> Result<HashSet<u32>> {
-    let seen: Mutex<HashMap<(u32, U256), Seen>> = Mutex::default();
-    reader.each(|transfers| {
-        let moves = &transfers.moves;
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        moves.tokens.each(moves.epochs.len(), |row, token| {
-            let (place, amount) = (places[token as usize], moves.amounts[row]);
-            if moves.epochs[row] == LATE || amount.is_zero() || !suspects.contains(&place) {
-                return;
+impl Seen {
+    fn add(&mut self, from: Name, to: Name) {
+        self.made += i64::from(from == Name::NOBODY) - i64::from(to == Name::NOBODY);
+        self.was_made |= from == Name::NOBODY;
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.made += other.made;
+        self.was_made |= other.was_made;
+    }
+
+    fn may_be_id(&self) -> bool {
+        self.was_made && (0..=1).contains(&self.made)
+    }
+}
+
+/// What a log tells while it is read.
+pub(super) struct Signs {
+    hasher: DefaultHashBuilder,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    /// By the number of its group.
+    tokens: Vec<Token>,
+    /// Some amounts of tokens that may have ids.
+    seen: HashMap<(u32, U256), Seen>,
+}
+
+impl Signs {
+    pub(super) fn new() -> Self {
+        Self { hasher: DefaultHashBuilder::default(), found: Mutex::default() }
+    }
+
+    /// Takes note of a batch.
+    pub(super) fn take(&self, moves: &Moves) {
+        let mut own = Found::default();
+        moves.each(|_, token, from, to, amount| {
+            if own.tokens.len() <= token as usize {
+                own.tokens.resize(token as usize + 1, Token::default());
             }
-            let (made, destroyed) = (is_zero(moves.from.value(row)), is_zero(moves.to.value(row)));
-            let own = seen.entry((place, amount)).or_default();
-            own.made += i64::from(made) - i64::from(destroyed);
-            own.was_made |= made;
+            let bits = amount.bit_len();
+            let (above_small, large) = (bits > SMALL_BITS, bits > LARGE_BITS);
+            own.tokens[token as usize].join(&Token {
+                mints: (from == Name::NOBODY).into(),
+                above_small,
+                large,
+            });
+            if (!above_small || large) && self.hasher.hash_one(amount) % SAMPLED == 0 {
+                own.seen.entry((token, amount)).or_default().add(from, to);
+            }
+        });
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.tokens.len() < own.tokens.len() {
+            all.tokens.resize(own.tokens.len(), Token::default());
+        }
+        all.tokens.iter_mut().zip(&own.tokens).for_each(|(token, own)| token.join(own));
+        let Found { tokens, seen } = &mut *all;
+        let undecided = own.seen.iter().filter(|((token, _), _)| tokens[*token as usize].may_be_ids());
+        undecided.for_each(|(key, own)| seen.entry(*key).or_default().join(own));
+    }
+
+    /// The numbers of tokens whose amounts may be ids, by all that is known.
+    fn suspects(self) -> HashSet<u32> {
+        let Found { tokens, seen } = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let may_be = |(_, token): &(u32, &Token)| token.mints >= MINTS && token.may_be_ids();
+        let mut suspects: HashSet<u32> =
+            (0..).zip(&tokens).filter(may_be).map(|(number, _)| number).collect();
+        seen.iter().filter(|(_, seen)| !seen.may_be_id()).for_each(|((token, _), _)| {
+            suspects.remove(token);
+        });
+        suspects
+    }
+}
+
+/// The numbers of the tokens whose amounts are ids. Reads the log again where some may be.
+pub(super) fn of(signs: Signs, reader: &Reader<'_>) -> Result<HashSet<u32>> {
+    let mut ids = signs.suspects();
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let seen: Mutex<HashMap<(u32, U256), Seen>> = Mutex::default();
+    reader.each("looking at ids", |transfers| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        transfers.moves.each(|_, token, from, to, amount| {
+            if ids.contains(&token) {
+                seen.entry((token, amount)).or_default().add(from, to);
+            }
         });
         Ok(())
     })?;
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut ids = suspects;
-    for ((token, _), seen) in seen {
-        if !seen.was_made || !(0..=1).contains(&seen.made) {
-            ids.remove(&token);
-        }
+    for ((token, _), _) in seen.into_iter().filter(|(_, seen)| !seen.may_be_id()) {
+        ids.remove(&token);
     }
     Ok(ids)
 }

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use ruint::aliases::U256;
 
 use super::Logs;
-use super::fold::{LATE, Moves};
-use crate::columns::owner::{self, Owners, is_zero};
+use super::fold::{LATE, Moves, Name, OtherNames};
+use crate::columns::owner;
 use crate::columns::{self, Amounts, BadCell, Values};
 use crate::error::{Error, Place, Result};
 use crate::groups::keys::FileKeys;
@@ -31,6 +31,8 @@ pub(super) struct Reader<'a> {
     pub(super) registry: &'a Registry,
     /// Tokens that alone count, as they compare; all where there are none.
     pub(super) only: HashSet<Box<[u8]>>,
+    /// Owners that are no addresses.
+    pub(super) others: &'a OtherNames,
     pub(super) context: &'a Context<'a>,
 }
 
@@ -52,7 +54,12 @@ pub(super) fn canonical(tokens: &[String]) -> HashSet<Box<[u8]>> {
 
 impl Reader<'_> {
     /// Calls `take` with every batch, in parallel and in any order.
-    pub(super) fn each(&self, take: impl Fn(Transfers) -> Result<()> + Sync) -> Result<()> {
+    pub(super) fn each(
+        &self,
+        what: &'static str,
+        take: impl Fn(Transfers) -> Result<()> + Sync,
+    ) -> Result<()> {
+        self.context.progress.start(what, self.logs.files.iter().map(InputFile::rows).sum());
         let files = self.logs.files.iter().enumerate();
         let tasks: Vec<(usize, usize, u64, usize)> = files
             .flat_map(|(file, input)| {
@@ -153,19 +160,18 @@ impl Reader<'_> {
         };
         let mut epochs: Vec<u32> = blocks.values().iter().map(|&block| epoch(block)).collect();
         let found = self.keep_only(input, log, batch, roots, &mut epochs)?;
-        let side = |column: usize| -> Result<Owners> {
-            let decoded = owner::decode(&projected(batch, roots, column));
-            let owners = decoded.map_err(Error::arrow("read a column of owners"))?;
-            let missing = (0..owners.len()).find(|&row| epochs[row] != LATE && owners.is_null(row));
-            match missing {
-                Some(row) => Err(bad(
-                    column,
-                    row,
-                    "there is no owner".into(),
-                    "write the zero address where tokens are made or destroyed",
-                )),
-                None => Ok(owners),
-            }
+        let side = |column: usize| -> Result<Vec<Name>> {
+            let (mut names, mut missing) = (Vec::with_capacity(epochs.len()), None);
+            let each = |owner: Option<&[u8]>| {
+                if owner.is_none() && epochs[names.len()] != LATE {
+                    missing.get_or_insert(names.len());
+                }
+                names.push(owner.map_or(Name::NOBODY, |owner| Name::of(owner, self.others)));
+            };
+            owner::each(&projected(batch, roots, column), each)
+                .map_err(Error::arrow("read a column of owners"))?;
+            let remedy = "write the zero address where tokens are made or destroyed";
+            missing.map_or(Ok(names), |row| Err(bad(column, row, "there is no owner".into(), remedy)))
         };
         let (from, to) = (side(log.from)?, side(log.to)?);
         let decoded = columns::decode(&projected(batch, roots, log.amount), false);
@@ -227,9 +233,8 @@ impl Reader<'_> {
 
 impl Moves {
     fn none() -> Self {
-        let none = || arrow::array::BinaryArray::from_iter_values(std::iter::empty::<&[u8]>());
         let (tokens, epochs) = (crate::groups::chunk::Ids::Each(vec![]), vec![]);
-        Self { tokens, epochs, from: none(), to: none(), amounts: vec![] }
+        Self { tokens, epochs, from: vec![], to: vec![], amounts: vec![] }
     }
 }
 
@@ -272,55 +277,16 @@ pub(super) struct Facts {
     blocks: Option<(u64, u64)>,
     /// Tokens of those that were asked for.
     found: HashSet<Box<[u8]>>,
-    /// By the number of its group.
-    tokens: Vec<Token>,
 }
-
-/// What tells amounts from ids.
-#[derive(Debug, Clone, Copy, Default)]
-struct Token {
-    /// How many transfers make tokens.
-    mints: u64,
-    /// Whether some amount is above small ids, or is one of all.
-    above_small: bool,
-    /// Whether some amount is as large as a hash.
-    large: bool,
-}
-
-/// Fewer mints do not tell what a token is.
-const MINTS: u64 = 4;
-/// Ids are counted up from one, or they are hashes.
-const SMALL_BITS: usize = 32;
-const LARGE_BITS: usize = 160;
 
 impl Facts {
     /// Takes note of a batch.
-    pub(super) fn take(&mut self, transfers: &Transfers) {
-        let Transfers { moves, blocks, found } = transfers;
+    pub(super) fn take(&mut self, Transfers { blocks, found, .. }: &Transfers) {
         self.blocks = match (self.blocks, *blocks) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (own, other) => own.or(other),
         };
         self.found.extend(found.iter().cloned());
-        moves.tokens.each(moves.epochs.len(), |row, token| {
-            let amount = moves.amounts[row];
-            if moves.epochs[row] == LATE || amount.is_zero() {
-                return;
-            }
-            if self.tokens.len() <= token as usize {
-                self.tokens.resize(token as usize + 1, Token::default());
-            }
-            let own = &mut self.tokens[token as usize];
-            own.mints += u64::from(is_zero(moves.from.value(row)));
-            own.above_small |= amount.bit_len() > SMALL_BITS;
-            own.large |= amount.bit_len() > LARGE_BITS;
-        });
-    }
-
-    /// The numbers of tokens whose amounts may be ids.
-    pub(super) fn may_be_ids(&self) -> impl Iterator<Item = u32> + '_ {
-        let may_be = |token: &Token| token.mints >= MINTS && (!token.above_small || token.large);
-        (0..).zip(&self.tokens).filter(move |(_, token)| may_be(token)).map(|(number, _)| number)
     }
 
     /// What the log gives reason to say.
