@@ -45,6 +45,7 @@ mod records;
 mod reference;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod snapshot;
 mod spilled;
 mod sweep;
 #[cfg(feature = "gpu")]

@@ -24,7 +24,7 @@ pub(super) const OF_ENTRY: u64 = 130;
 pub(super) const LATE: u32 = u32::MAX >> 1;
 
 /// A holder's name: an address of 20 bytes, or the number of any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Name {
     words: [u32; 5],
     /// One where it is no address.
@@ -493,7 +493,7 @@ impl Hasher {
         Self(std::array::from_fn(|key| random.hash_one(key) | 1))
     }
 
-    /// Its lower half is of the holder and the token alone. Products whose halves are joined, as in wyhash.
+    /// Its lower half is of the holder and the token alone; its highest bit is set. Products whose halves are joined, as in wyhash.
     #[inline]
     fn of(&self, name: &Name, token: u32, epoch: u32) -> u64 {
         let fold = |a: u64, b: u64| {
@@ -502,10 +502,11 @@ impl Hasher {
         };
         let Self([k0, k1, k2, k3]) = self;
         let [a, b, c, d, e] = name.words;
-        let own = fold(u64::from(a) << 32 | u64::from(b), *k0) ^ fold(u64::from(c) << 32 | u64::from(d), *k1);
+        let own = fold((u64::from(a) << 32 | u64::from(b)) ^ k2, *k0)
+            ^ fold((u64::from(c) << 32 | u64::from(d)) ^ k3, *k1);
         let own = fold(own ^ (u64::from(e) << 32 | u64::from(token)), *k2);
         let upper = fold(own ^ u64::from(epoch), *k3);
-        (upper & !u64::from(u32::MAX) | own & u64::from(u32::MAX)).max(1)
+        1 << 63 | upper & !u64::from(u32::MAX) | own & u64::from(u32::MAX)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Are a token's amounts ids? The transfers of an ERC-721 token look like those of an ERC-20 one.
 //!
-//! Each id is made once, moves as a whole, and may be destroyed. Amounts are divided: sooner or later somebody sends
-//! another amount than one that was made, or the same amount is made twice. Ids are small numbers, counted up, or
+//! Each id is made once, moves as a whole, and may be destroyed; so who has it has it once. Amounts are divided: sooner or
+//! later somebody sends another amount than those it received, or has received the same twice. Ids are small numbers, counted up, or
 //! hashes; amounts of most tokens are neither, which spares most of the work.
 
 use std::collections::HashSet;
@@ -46,28 +46,24 @@ impl Token {
     }
 }
 
-/// What was seen of an amount.
+/// Of an amount of a token, how often more each holder received than sent it.
 #[derive(Debug, Default)]
-struct Seen {
-    /// How often more it was made than destroyed.
-    made: i64,
-    /// Whether it ever was made.
-    was_made: bool,
-}
+struct Seen(HashMap<(u32, U256, Name), i64>);
 
 impl Seen {
-    fn add(&mut self, from: Name, to: Name) {
-        self.made += i64::from(from == Name::NOBODY) - i64::from(to == Name::NOBODY);
-        self.was_made |= from == Name::NOBODY;
+    fn add(&mut self, token: u32, amount: U256, from: Name, to: Name) {
+        *self.0.entry((token, amount, from)).or_default() -= 1;
+        *self.0.entry((token, amount, to)).or_default() += 1;
     }
 
-    fn join(&mut self, other: &Self) {
-        self.made += other.made;
-        self.was_made |= other.was_made;
-    }
-
-    fn may_be_id(&self) -> bool {
-        self.was_made && (0..=1).contains(&self.made)
+    /// The tokens some of whose amounts are no ids: somebody had one twice, or sent one away that it had not.
+    fn amounts(&self) -> impl Iterator<Item = u32> + '_ {
+        let is_none = |((_, _, holder), count): &(&(u32, U256, Name), &i64)| match *holder {
+            // Who makes all owes each that is there.
+            Name::NOBODY => !(-1..=0).contains(*count),
+            _ => !(0..=1).contains(*count),
+        };
+        self.0.iter().filter(is_none).map(|((token, ..), _)| *token)
     }
 }
 
@@ -82,7 +78,7 @@ struct Found {
     /// By the number of its group.
     tokens: Vec<Token>,
     /// Some amounts of tokens that may have ids.
-    seen: HashMap<(u32, U256), Seen>,
+    seen: Seen,
 }
 
 impl Signs {
@@ -105,7 +101,7 @@ impl Signs {
                 large,
             });
             if (!above_small || large) && self.hasher.hash_one(amount) % SAMPLED == 0 {
-                own.seen.entry((token, amount)).or_default().add(from, to);
+                own.seen.add(token, amount, from, to);
             }
         });
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,8 +110,8 @@ impl Signs {
         }
         all.tokens.iter_mut().zip(&own.tokens).for_each(|(token, own)| token.join(own));
         let Found { tokens, seen } = &mut *all;
-        let undecided = own.seen.iter().filter(|((token, _), _)| tokens[*token as usize].may_be_ids());
-        undecided.for_each(|(key, own)| seen.entry(*key).or_default().join(own));
+        let undecided = own.seen.0.iter().filter(|((token, ..), _)| tokens[*token as usize].may_be_ids());
+        undecided.for_each(|(key, count)| *seen.0.entry(*key).or_default() += count);
     }
 
     /// The numbers of tokens whose amounts may be ids, by all that is known.
@@ -124,8 +120,8 @@ impl Signs {
         let may_be = |(_, token): &(u32, &Token)| token.mints >= MINTS && token.may_be_ids();
         let mut suspects: HashSet<u32> =
             (0..).zip(&tokens).filter(may_be).map(|(number, _)| number).collect();
-        seen.iter().filter(|(_, seen)| !seen.may_be_id()).for_each(|((token, _), _)| {
-            suspects.remove(token);
+        seen.amounts().for_each(|token| {
+            suspects.remove(&token);
         });
         suspects
     }
@@ -137,19 +133,19 @@ pub(super) fn of(signs: Signs, reader: &Reader<'_>) -> Result<HashSet<u32>> {
     if ids.is_empty() {
         return Ok(ids);
     }
-    let seen: Mutex<HashMap<(u32, U256), Seen>> = Mutex::default();
+    let seen: Mutex<Seen> = Mutex::default();
     reader.each("looking at ids", |transfers| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         transfers.moves.each(|_, token, from, to, amount| {
             if ids.contains(&token) {
-                seen.entry((token, amount)).or_default().add(from, to);
+                seen.add(token, amount, from, to);
             }
         });
         Ok(())
     })?;
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for ((token, _), _) in seen.into_iter().filter(|(_, seen)| !seen.may_be_id()) {
+    seen.amounts().for_each(|token| {
         ids.remove(&token);
-    }
+    });
     Ok(ids)
 }
