@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::choose::{Choice, Made, Opened, Work};
 use crate::cohorts;
+use crate::cumulative;
 use crate::engine::Measured;
 use crate::engine::visits::measure_ranges;
 use crate::error::{Error, Result};
@@ -65,7 +66,8 @@ pub fn analyze(options: &Options, context: &Context<'_>) -> Result<Analysis> {
     check(options)?;
     let cohorts = cohorts(options)?;
     let beside = Beside { opened: &Opened::default(), cohorts: cohorts.as_ref() };
-    analyze_files(Ingest::open(options, context)?, options, context, beside)
+    let (ingest, options) = cumulative::open(options, context)?;
+    analyze_files(ingest, &options, context, beside)
 }
 
 /// What several analyses share.

@@ -177,6 +177,10 @@ pub struct AnalyzeArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
+    /// Amounts are of all time so far: measure what came between each snapshot and the one before
+    #[arg(long, help_heading = "Population")]
+    pub cumulative: bool,
+
     /// Write the results here instead of to stdout; DIR/ with a slash: a dataset of parts that can be gone on with
     #[arg(short, long, value_name = "FILE|DIR/", help_heading = "Output")]
     pub output: Option<PathBuf>,
@@ -371,6 +375,10 @@ pub struct ChangeArgs {
     /// What to read.
     #[command(flatten)]
     pub input: InputArgs,
+
+    /// Amounts are of all time so far: measure what came between each snapshot and the one before
+    #[arg(long, help_heading = "Population")]
+    pub cumulative: bool,
 
     /// Compare every N-th snapshot of an asset, from the first one on
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads, help_heading = "Snapshots")]

@@ -7,16 +7,17 @@ use arrow::array::{Array, ArrayRef, Float64Array, StringArray, UInt32Array, UInt
 use arrow::compute::take;
 use num_bigint::{BigInt, BigUint, Sign};
 
-use crate::change::{OF_HOLDER, Rows, by_time, named_by, nameless, pairs, snapshots};
+use crate::change::{OF_HOLDER, Rows, pairs};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::groups::extent::encoded;
 use crate::groups::prices::Ratio;
 use crate::ingest::{Context, Ingest};
 use crate::memory::{self, Memory};
-use crate::numbers::unit::{Unit, point};
+use crate::numbers::unit::Unit;
 use crate::options::change::Change;
 use crate::results::Results;
+use crate::timeline::{by_time, named_by, nameless, snapshots};
 
 mod rotate;
 
@@ -125,7 +126,7 @@ pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
             let price = worth.price(after, &ingest, groups, before)?;
             for (group, sign) in sides {
                 let Some(group) = group else { continue };
-                let scale = worth.scale(groups.units[group]) * &price;
+                let scale = groups.units[group].times(worth.finest) * &price;
                 moves.extend(players[group].iter().map(|player| {
                     let value = BigUint::from_bytes_le(player.amount.as_le_slice()) * &scale;
                     let value = BigInt::from_biguint(sign, value);
@@ -244,19 +245,15 @@ impl Worth {
         let mut finest = None;
         for &group in held {
             let unit = groups.units[group];
-            finest = Some(match (finest.unwrap_or(unit), unit) {
-                (Unit::Decimal(a), Unit::Decimal(b)) => Unit::Decimal(a.max(b)),
-                (Unit::Binary(a), Unit::Binary(b)) => Unit::Binary(a.min(b)),
-                _ => {
-                    let is_double = |&&group: &&usize| matches!(groups.units[group], Unit::Binary(_));
-                    let double = held.iter().find(is_double).map_or(group, |group| *group);
-                    return Err(Error::Group {
-                        group: ingest.schema.show(&groups.keys[double]),
-                        problem: "its amounts are doubles, and those of others are not".into(),
-                        remedy: "flows need one kind of amounts: write all as text or numbers".into(),
-                    });
+            finest = Some(finest.unwrap_or(unit).finer(unit).ok_or_else(|| {
+                let is_double = |&&group: &&usize| matches!(groups.units[group], Unit::Binary(_));
+                let double = held.iter().find(is_double).map_or(group, |group| *group);
+                Error::Group {
+                    group: ingest.schema.show(&groups.keys[double]),
+                    problem: "its amounts are doubles, and those of others are not".into(),
+                    remedy: "flows need one kind of amounts: write all as text or numbers".into(),
                 }
-            });
+            })?);
         }
         let mut price_decimals = 0;
         for &group in priced {
@@ -273,11 +270,7 @@ impl Worth {
     /// The same, as fine as other groups need it too: so a pair gives the same digits whichever pairs are asked for.
     fn beside(mut self, groups: &Groups, others: &[usize]) -> Self {
         for &group in others {
-            self.finest = match (self.finest, groups.units[group]) {
-                (Unit::Decimal(a), Unit::Decimal(b)) => Unit::Decimal(a.max(b)),
-                (Unit::Binary(a), Unit::Binary(b)) => Unit::Binary(a.min(b)),
-                (finest, _) => finest,
-            };
+            self.finest = self.finest.finer(groups.units[group]).unwrap_or(self.finest);
             if self.priced
                 && let Ok(Some(price)) = groups.prices.of(group as u32)
             {
@@ -285,17 +278,6 @@ impl Worth {
             }
         }
         self
-    }
-
-    /// What an amount of this unit is multiplied by.
-    fn scale(&self, unit: Unit) -> BigUint {
-        match (self.finest, unit) {
-            (Unit::Decimal(finest), Unit::Decimal(own)) => {
-                BigUint::from(10u8).pow(finest.saturating_sub(own).into())
-            }
-            (Unit::Binary(finest), Unit::Binary(own)) => BigUint::from(1u8) << own.abs_diff(finest),
-            _ => BigUint::from(1u8),
-        }
     }
 
     /// What one is worth at the later time.
@@ -323,15 +305,7 @@ impl Worth {
 
     /// A value as it is written: in the unit of amounts, or of prices.
     fn plain(&self, value: &BigUint) -> String {
-        let (digits, decimals) = match self.finest {
-            Unit::Decimal(decimals) => (value.clone(), u32::from(decimals)),
-            Unit::Binary(exponent) if exponent >= 0 => (value << exponent.unsigned_abs(), 0),
-            // a·2^−k = a·5^k / 10^k
-            Unit::Binary(exponent) => {
-                (value * BigUint::from(5u8).pow(exponent.unsigned_abs()), exponent.unsigned_abs())
-            }
-        };
-        point(digits.to_string(), (decimals + self.price_decimals) as usize)
+        self.finest.text(value, self.price_decimals as usize)
     }
 }
 

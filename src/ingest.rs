@@ -58,6 +58,8 @@ pub struct Ingest {
     /// Whether contracts are looked through.
     looks_through: bool,
     notes: Vec<String>,
+    /// What a result says of its making, where the files are themselves made of others.
+    said: Option<HashMap<String, String>>,
     /// Files that cannot be used, where the others are gone on with.
     pub lost: Vec<Lost>,
     /// Whether no file at all is a result, too: others are analyzed elsewhere.
@@ -153,6 +155,7 @@ impl Ingest {
             population,
             looks_through,
             notes: vec![],
+            said: None,
             lost,
             may_be_empty: false,
             faults,
@@ -183,6 +186,7 @@ impl Ingest {
             population: Arc::clone(&self.population),
             looks_through: self.looks_through,
             notes: self.notes.clone(),
+            said: self.said.clone(),
             lost: self.lost.clone(),
             may_be_empty: self.may_be_empty,
             faults: self.faults.as_ref().map(|_| Faults::default()),
@@ -424,8 +428,16 @@ impl Ingest {
         self.files.iter().zip(&self.roles).map(describe).collect()
     }
 
+    /// The same where the files are made of others: what a result says of its making, and what there is to tell.
+    pub fn made_of(self, said: HashMap<String, String>, notes: Vec<String>) -> Self {
+        Self { said: Some(said), notes, ..self }
+    }
+
     /// What a result file says of its making: only what decides its numbers.
     pub fn provenance(&self, options: &Options) -> HashMap<String, String> {
+        if let Some(said) = &self.said {
+            return said.clone();
+        }
         let inputs: Vec<serde_json::Value> = self
             .files
             .iter()

@@ -162,6 +162,31 @@ impl Source {
     pub fn named(path: &Path) -> Self {
         source(path, path.parent().unwrap_or(Path::new("")))
     }
+
+    /// A temporary file in a folder, the system's temporary one by default, that `write` makes.
+    pub fn made(
+        folder: Option<&Path>,
+        shown: &str,
+        write: impl FnOnce(&mut File) -> Result<()>,
+    ) -> Result<Self> {
+        let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+        let failed = |e| Error::io("keep a temporary file in", &folder, e);
+        sweep(&folder);
+        let (mut file, path) = make(&folder).map_err(failed)?;
+        write(&mut file)?;
+        Ok(Self::kept(shown, shown, path, file))
+    }
+
+    fn kept(shown: &str, stem: &str, path: TempPath, held: File) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            name: shown.into(),
+            shown: shown.into(),
+            stem: stem.into(),
+            hive: vec![],
+            _spool: Some(Arc::new((path, held))),
+        }
+    }
 }
 
 fn source(path: &Path, below: &Path) -> Source {
@@ -227,14 +252,7 @@ fn spool(folder: Option<&Path>, interrupted: &dyn Fn() -> bool) -> Result<Source
             }
         }
     }
-    Ok(Source {
-        path: path.to_path_buf(),
-        name: "-".into(),
-        shown: "-".into(),
-        stem: "stdin".into(),
-        hive: vec![],
-        _spool: Some(Arc::new((path, held))),
-    })
+    Ok(Source::kept("-", "stdin", path, held))
 }
 
 /// How a file of standard input is called.

@@ -21,6 +21,7 @@ pub mod change;
 pub mod cohorts;
 pub mod columns;
 pub mod compare;
+pub mod cumulative;
 pub mod dataset;
 pub mod flows;
 pub mod groups;
@@ -35,6 +36,7 @@ pub mod profits;
 pub mod snapshot;
 pub mod spill;
 pub mod sweep;
+pub mod timeline;
 
 pub mod backend;
 pub mod choose;

@@ -205,6 +205,8 @@ pub struct Options {
     pub min_value: Option<(Number, Price)>,
     /// Smaller holders than these do not count.
     pub top_holders: Option<Top>,
+    /// Whether amounts are of all time so far: their differences between snapshots are meant.
+    pub cumulative: bool,
     /// The column of what holders earned, which may be negative.
     pub reward: Option<String>,
     /// A file that has it, where it is not beside the amounts.
@@ -247,6 +249,20 @@ pub struct Trial {
 }
 
 impl Options {
+    /// The same for differences between snapshots, where wished; refuses what does not go with them.
+    pub fn of_differences(self, wished: bool) -> Result<Self> {
+        let clashes = [
+            (self.has_rewards(), "--reward and --rewards"),
+            (self.look_through.is_some(), "--look-through"),
+            (self.price().is_some(), "--price with a column"),
+            (self.keep_going, "--keep-going"),
+        ];
+        match clashes.into_iter().find(|(given, _)| *given && wished) {
+            Some((_, flag)) => Err(Error::Usage(format!("{flag} does not go with --cumulative"))),
+            None => Ok(Self { cumulative: wished, ..self }),
+        }
+    }
+
     /// Whether rewards are looked at.
     pub fn has_rewards(&self) -> bool {
         self.reward.is_some() || self.rewards.is_some()
@@ -335,6 +351,7 @@ impl Options {
                 Top::Share(Fraction { numerator, denominator }) => format!("{numerator}/{denominator}"),
             }),
         );
+        say("cumulative", self.cumulative.then(|| "true".into()));
         say("price", self.priced_by.clone());
         say("reward", self.reward.clone());
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -502,6 +519,7 @@ impl AnalyzeArgs {
             rewards: self.rewards.clone(),
             ..self.input.options()?
         };
+        let options = options.of_differences(self.cumulative)?;
         if options.has_rewards() && options.look_through.is_some() {
             return Err(Error::Usage(
                 "--look-through passes on balances, not rewards: drop one of the two".into(),

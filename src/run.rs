@@ -152,6 +152,7 @@ fn run_batch(
             "--format: the parts of a folder are Parquet",
         ),
         (args.cohort_table.is_some(), "--cohort-table: give -o a file, not a folder"),
+        (args.cumulative, "--cumulative: give -o a file, not a folder; differences are between parts"),
         (args.explain, "--explain: give -o a file, not a folder; each part has a plan of its own"),
     ];
     if let Some((_, problem)) = given.iter().find(|(given, _)| *given) {

@@ -16,6 +16,7 @@ mod cli_unusual;
 mod cohorts;
 mod combine;
 mod compare;
+mod cumulative;
 mod dataset;
 mod devices;
 mod docs;

@@ -53,7 +53,7 @@ const ORDER: &[&[&str]] = &[
     &["groups", "choose"],
     &["results"],
     &["ingest"],
-    &["plan", "profits", "cohorts", "inspect", "devices"],
+    &["plan", "profits", "cohorts", "inspect", "devices", "timeline", "cumulative"],
     &["output", "glossary", "records"],
     &["analyze", "compare", "power", "snapshot"],
     &["sweep", "dataset", "change", "flows"],

@@ -5,27 +5,13 @@ use arrow::datatypes::{DataType, Schema};
 use super::Source;
 use super::roles::{ASSET, CHAIN, Encoding, Finder, KeyColumn, encoding};
 use crate::error::Result;
+use crate::options::snapshot::Named;
 
 const BLOCK: &[&str] = &["block_number", "blocknumber", "block", "block_num"];
 const FROM: &[&str] = &["from_address", "from", "sender", "src", "from_addr"];
 const TO: &[&str] = &["to_address", "to", "recipient", "receiver", "dst", "to_addr"];
 /// How columns begin that hold ids of single tokens.
 const TOKEN_ID: [&str; 3] = ["token_id", "tokenid", "token_ids"];
-
-/// Columns that the user names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Named {
-    /// The block's number.
-    pub block: Option<String>,
-    /// The token.
-    pub token: Option<String>,
-    /// Who sent.
-    pub from: Option<String>,
-    /// Who received.
-    pub to: Option<String>,
-    /// How much.
-    pub amount: Option<String>,
-}
 
 /// The roles of a log's columns.
 #[derive(Debug, Clone, PartialEq, Eq)]

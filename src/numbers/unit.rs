@@ -118,16 +118,41 @@ impl Unit {
     pub fn plain(self, amount: &U320, decimals: u8) -> String {
         match self {
             Self::Decimal(d) => point(amount.to_string(), d as usize + decimals as usize),
-            Self::Binary(u) => {
-                let amount = BigUint::from_bytes_le(amount.as_le_slice());
-                match u32::try_from(-i64::from(u)) {
-                    // a·2^−k = a·5^k / 10^k
-                    Ok(k) => {
-                        let digits = amount * BigUint::from(5u8).pow(k);
-                        point(digits.to_string(), k as usize + decimals as usize)
-                    }
-                    Err(_) => point((amount << u).to_string(), decimals as usize),
-                }
+            Self::Binary(_) => self.text(&BigUint::from_bytes_le(amount.as_le_slice()), decimals.into()),
+        }
+    }
+
+    /// The finer of two units; none where one is of doubles and the other is not.
+    pub fn finer(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Decimal(a), Self::Decimal(b)) => Some(Self::Decimal(a.max(b))),
+            (Self::Binary(a), Self::Binary(b)) => Some(Self::Binary(a.min(b))),
+            _ => None,
+        }
+    }
+
+    /// How many of a finer unit of its kind it is.
+    pub fn times(self, finer: Self) -> BigUint {
+        match (finer, self) {
+            (Self::Decimal(finer), Self::Decimal(own)) => {
+                BigUint::from(10u8).pow(finer.saturating_sub(own).into())
+            }
+            (Self::Binary(finer), Self::Binary(own)) => BigUint::from(1u8) << own.abs_diff(finer),
+            _ => BigUint::from(1u8),
+        }
+    }
+
+    /// An amount of any size as plain decimal text, divided by `10^decimals`, without trailing zeros after its point.
+    pub fn text(self, amount: &BigUint, decimals: usize) -> String {
+        match self {
+            Self::Decimal(own) => point(amount.to_string(), usize::from(own) + decimals),
+            Self::Binary(exponent) if exponent >= 0 => {
+                point((amount << exponent.unsigned_abs()).to_string(), decimals)
+            }
+            // a·2^−k = a·5^k / 10^k
+            Self::Binary(exponent) => {
+                let k = exponent.unsigned_abs();
+                point((amount * BigUint::from(5u8).pow(k)).to_string(), k as usize + decimals)
             }
         }
     }

@@ -25,7 +25,7 @@ impl ChangeArgs {
     pub fn change(&self) -> Result<Change> {
         let memory_limit = self.memory_limit.as_deref().map(memory::parse).transpose()?;
         let options = Options { memory_limit, ..self.measure.options(self.input.options()?)? };
-        let options = followed(options, &self.input, "change")?;
+        let options = followed(options, &self.input, "change")?.of_differences(self.cumulative)?;
         let between = between(&self.between)?;
         Ok(Change { options, every: self.every.into(), between, vintages: self.vintages.is_some() })
     }

@@ -4,9 +4,23 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{NegativesArg, NftsArg, SnapshotArgs};
 use crate::error::{Error, Result};
-use crate::input::log::Named;
 use crate::memory;
 use crate::options::Negatives;
+
+/// Columns that the user names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The block's number.
+    pub block: Option<String>,
+    /// The token.
+    pub token: Option<String>,
+    /// Who sent.
+    pub from: Option<String>,
+    /// Who received.
+    pub to: Option<String>,
+    /// How much.
+    pub amount: Option<String>,
+}
 
 /// Which snapshots are built of a transfer log.
 #[derive(Debug, Clone, PartialEq, Eq)]
