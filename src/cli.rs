@@ -133,7 +133,7 @@ pub struct SourceArgs {
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Population")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     pub look_through_depth: u32,
-    /// What a token is worth: a number, or a column with one price a group
+    /// What a token is worth: a number, or a column with one price a group; flows also takes a file of prices
     #[arg(long, value_name = "COL|N", help_heading = "Population")]
     pub price: Option<String>,
 }

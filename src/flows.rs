@@ -19,8 +19,10 @@ use crate::options::change::Change;
 use crate::results::Results;
 use crate::timeline::{by_time, named_by, nameless, snapshots};
 
+mod prices;
 mod rotate;
 
+use prices::PricesOf;
 use rotate::{Cell, Move, rotate};
 
 /// Bytes of a holder beside what it has.
@@ -90,12 +92,17 @@ pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
             remedy: "name the asset, or leave such rows out".into(),
         });
     }
-    let priced: Vec<usize> = match options.priced_by {
-        Some(_) => compared.iter().flat_map(|(_, after)| after.iter().copied()).collect(),
-        None => vec![],
+    let prices = match &options.prices {
+        Some(path) => PricesOf::read(path, schema, &times, groups)?,
+        None => PricesOf::Column(groups),
+    };
+    let has_prices = options.priced_by.is_some() || options.prices.is_some();
+    let priced: Vec<usize> = match has_prices {
+        true => compared.iter().flat_map(|(_, after)| after.iter().copied()).collect(),
+        false => vec![],
     };
     let others: Vec<usize> = order.iter().copied().filter(|&group| !players[group].is_empty()).collect();
-    let worth = Worth::of(groups, &ingest, &held, &priced)?.beside(groups, &others);
+    let worth = Worth::of(groups, &ingest, &held, &priced, &prices)?.beside(groups, &others, &prices);
     let all: u64 = players.iter().map(|own| own.len() as u64).sum();
     let room = memory.room(groups.keys.len()).saturating_sub(all * OF_HOLDER);
     context.progress.start("comparing", pairs.len() as u64);
@@ -123,7 +130,8 @@ pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
             if !sides.iter().any(is_held) {
                 continue;
             }
-            let price = worth.price(after, &ingest, groups, before)?;
+            let show = |group: usize| schema.show(&groups.keys[group]);
+            let price = worth.price((before, after), to, &prices, show)?;
             for (group, sign) in sides {
                 let Some(group) = group else { continue };
                 let scale = groups.units[group].times(worth.finest) * &price;
@@ -241,7 +249,13 @@ struct Worth {
 
 impl Worth {
     /// Of groups that somebody holds, and of those whose prices count.
-    fn of(groups: &Groups, ingest: &Ingest, held: &[usize], priced: &[usize]) -> Result<Self> {
+    fn of(
+        groups: &Groups,
+        ingest: &Ingest,
+        held: &[usize],
+        priced: &[usize],
+        prices: &PricesOf<'_>,
+    ) -> Result<Self> {
         let mut finest = None;
         for &group in held {
             let unit = groups.units[group];
@@ -257,7 +271,7 @@ impl Worth {
         }
         let mut price_decimals = 0;
         for &group in priced {
-            let price = groups.prices.of(group as u32).map_err(|two| Error::Group {
+            let price = prices.of(group).map_err(|two| Error::Group {
                 group: ingest.schema.show(&groups.keys[group]),
                 problem: format!("it has two prices, {two}"),
                 remedy: "a group has one price: name what tells them apart in --by".into(),
@@ -268,36 +282,41 @@ impl Worth {
     }
 
     /// The same, as fine as other groups need it too: so a pair gives the same digits whichever pairs are asked for.
-    fn beside(mut self, groups: &Groups, others: &[usize]) -> Self {
+    fn beside(mut self, groups: &Groups, others: &[usize], prices: &PricesOf<'_>) -> Self {
         for &group in others {
             self.finest = self.finest.finer(groups.units[group]).unwrap_or(self.finest);
             if self.priced
-                && let Ok(Some(price)) = groups.prices.of(group as u32)
+                && let Ok(Some(price)) = prices.of(group)
             {
                 self.price_decimals = self.price_decimals.max(decimals(price));
             }
         }
+        for price in prices.all().filter(|_| self.priced) {
+            self.price_decimals = self.price_decimals.max(decimals(price));
+        }
         self
     }
 
-    /// What one is worth at the later time.
+    /// What one is worth at the later time, where an asset is then or was before.
     fn price(
         &self,
-        after: Option<usize>,
-        ingest: &Ingest,
-        groups: &Groups,
-        before: Option<usize>,
+        (before, after): (Option<usize>, Option<usize>),
+        later: usize,
+        prices: &PricesOf<'_>,
+        show: impl Fn(usize) -> String,
     ) -> Result<BigUint> {
         if !self.priced {
             return Ok(1u8.into());
         }
-        let price = after.and_then(|group| groups.prices.of(group as u32).ok().flatten());
+        let own = after.and_then(|group| prices.of(group).ok().flatten());
+        let price =
+            own.or_else(|| before.filter(|_| after.is_none()).and_then(|group| prices.later(group, later)));
         let Some((numerator, denominator)) = price else {
-            let group = after.or(before).map_or_else(String::new, |g| ingest.schema.show(&groups.keys[g]));
             return Err(Error::Group {
-                group,
+                group: after.or(before).map_or_else(String::new, show),
                 problem: "it has no price at the later of two snapshots".into(),
-                remedy: "write a price on one of its rows, or leave the asset out".into(),
+                remedy: "write one on a row of it there, give a file of prices, or leave the asset out"
+                    .into(),
             });
         };
         Ok(numerator * BigUint::from(10u8).pow(self.price_decimals) / denominator)

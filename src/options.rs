@@ -215,6 +215,8 @@ pub struct Options {
     pub cohorts: Option<(PathBuf, String)>,
     /// The column of prices by which flows are valued.
     pub priced_by: Option<String>,
+    /// A file of them.
+    pub prices: Option<PathBuf>,
     /// The column of what a quota is a share of.
     pub quota_of: Option<String>,
     /// `total`, `total_f64`, `mean` and `median` are divided by ten to this power.
@@ -356,6 +358,7 @@ impl Options {
         say("reward", self.reward.clone());
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         say("rewards", self.rewards.as_ref().map(name));
+        say("price", self.prices.as_ref().map(name));
         let cohorts = |(path, column): &(PathBuf, String)| format!("{} {column}", name(path));
         say("cohorts", self.cohorts.as_ref().map(cohorts));
         say("decimals", (self.decimals > 0).then(|| self.decimals.to_string()));

@@ -287,7 +287,7 @@ fn run_change(manners: &Manners, args: &ChangeArgs, tell: Tell<'_>) -> Result<()
 
 fn run_flows(manners: &Manners, args: &FlowsArgs, tell: Tell<'_>) -> Result<()> {
     let asked = args.flows()?;
-    args.input.keep(args.output.as_deref())?;
+    args.keep()?;
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
     let recording = Recording::open(&args.record, args.overwrite, &[&output])?;
     let found =

@@ -199,3 +199,42 @@ fn weeks_of_real_rewards_reconcile() {
     // Whatever the threads.
     assert_eq!(shell.run_words(&[&line[..], &["-j", "1"]].concat()).json(), rows);
 }
+
+/// Prices in a file of their own, joined by the group columns that it has.
+#[test]
+fn prices_of_a_file() {
+    let shell = shell([["1", "1"], ["1", "1"]]);
+    // Another column of the snapshots is no price; the file tells also what x is worth where it is gone.
+    shell.file("p.csv", "token,block_number,price\nx,1,7\ny,1,7\nx,2,0.5\ny,2,2.5\nz,2,9\n");
+    let rows = shell.run("flows in --price p.csv --format json").json();
+    let expected =
+        [(Some("x"), Some("y"), "4.5", 1), (Some("x"), None, "0.5", 1), (None, Some("y"), "18", 2)];
+    assert_eq!(cells(&rows), expected);
+    shell.parquet(
+        "in/2.parquet",
+        vec![
+            ("block_number", numbers([2, 2])),
+            ("token", text(["y", "y"])),
+            ("owner", text(["a", "b"])),
+            ("balance", numbers([6, 4])),
+        ],
+    );
+    assert_eq!(cells(&shell.run("flows in --price p.csv --format json").json()), expected);
+    // One price for all times, and addresses in any case.
+    shell.file("q.csv", "TOKEN,price\nx,0.5\ny,2.5\n");
+    assert_eq!(cells(&shell.run("flows in --price q.csv --format json").json()), expected);
+    for (text, parts) in [
+        ("token,price\nx,0.5\n", &["token=y", "no price"][..]),
+        ("token,price\nx,1\ny,2\ny,3\n", &["token=y", "two prices"]),
+        ("token,price\nx,1\ny,-2\n", &["row 2", "negative"]),
+        ("token,price\nx,1\ny,0\n", &["row 2", "the price is 0"]),
+        ("token,usd\nx,1\n", &["price", "usd"]),
+        ("coin,price\nx,1\n", &["joined by group columns", "token"]),
+    ] {
+        shell.file("bad.csv", text);
+        shell.run("flows in --price bad.csv").fails(1, parts);
+    }
+    shell.run("flows in --price none.csv").fails(1, &["none.csv"]);
+    shell.run("flows in --price q.csv --min-value 3").fails(2, &["--min-value"]);
+    shell.run("flows in --price q.csv -o q.csv --overwrite").fails(2, &["is an input"]);
+}

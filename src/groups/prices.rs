@@ -24,7 +24,7 @@ pub type Ratio = (BigUint, BigUint);
 
 impl<G: std::hash::Hash + Eq + Copy> Prices<G> {
     /// Takes in the prices of rows; those without one say nothing.
-    pub(super) fn add(&mut self, ids: &Ids, prices: &Amounts, name: impl Fn(u32) -> G) {
+    pub fn add(&mut self, ids: &Ids, prices: &Amounts, name: impl Fn(u32) -> G) {
         let mut last: Option<(u32, Raw)> = None;
         let rows = prices.values.len();
         for row in 0..rows {

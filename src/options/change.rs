@@ -1,5 +1,7 @@
 //! What changes were asked for.
 
+use std::path::{Path, PathBuf};
+
 use super::{By, Options, Snapshot};
 use crate::cli::{ChangeArgs, FlowsArgs, InputArgs, OwnersArg};
 use crate::columns::text::parse;
@@ -38,12 +40,33 @@ impl FlowsArgs {
         // Who is worth too little is told by the same prices.
         let price = self.input.source.price.as_deref();
         if price.is_some_and(|price| parse(price.trim()).is_ok()) {
-            return Err(Error::Usage("--price: name a column; one price for all changes no flow".into()));
+            return Err(Error::Usage(
+                "--price: name a column or a file; one price for all changes no flow".into(),
+            ));
+        }
+        let prices = self.prices();
+        if prices.is_some() && self.input.min_value.is_some() {
+            return Err(Error::Usage("--min-value goes with a column of prices, not with a file".into()));
         }
         let options = self.input.options_with(price.filter(|_| self.input.min_value.is_some()))?;
-        let priced_by = price.map(str::to_owned);
-        let options = followed(Options { memory_limit, priced_by, ..options }, &self.input, "flows")?;
+        let priced_by = price.filter(|_| prices.is_none()).map(str::to_owned);
+        let options = followed(Options { memory_limit, priced_by, prices, ..options }, &self.input, "flows")?;
         Ok(Change { options, every: self.every.into(), between: between(&self.between)?, vintages: false })
+    }
+
+    /// The file of prices, where there is one by this name or it is called as one.
+    fn prices(&self) -> Option<PathBuf> {
+        let path = Path::new(self.input.source.price.as_deref()?);
+        let named =
+            path.extension().is_some_and(|e| ["csv", "parquet", "parq", "pq"].iter().any(|own| e == *own));
+        (named || path.is_file()).then(|| path.to_owned())
+    }
+
+    /// Refuses an output that is an input.
+    pub fn keep(&self) -> Result<()> {
+        let prices = self.prices().map(|path| path.to_string_lossy().into_owned());
+        let lists: Vec<String> = self.input.exclude.iter().cloned().chain(prices).collect();
+        self.input.source.keep(&lists, self.output.as_deref())
     }
 }
 
