@@ -15,6 +15,7 @@ use ruint::aliases::U256;
 use crate::numbers::unit::power_of_ten;
 
 pub mod owner;
+pub mod table;
 pub mod text;
 
 /// The amounts of one batch, row by row; null rows hold zero, and negative ones too unless their sign was asked for.

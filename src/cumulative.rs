@@ -43,6 +43,7 @@ pub fn open(options: &Options, context: &Context<'_>) -> Result<(Ingest, Options
     let [.., owner, amount] = &fields[..] else { unreachable!("an owner and an amount come last") };
     let own = Options {
         paths: vec![],
+        tables: vec![],
         by: By::Columns(by),
         owner: Some(owner.name().clone()),
         amount: Some(amount.name().clone()),

@@ -96,7 +96,8 @@ impl Ingest {
 
     /// The same for a population that is known already.
     pub fn open_for(population: Population, options: &Options, context: &Context<'_>) -> Result<Self> {
-        let (sources, notes) = discover(&options.paths, options.temp_dir.as_deref(), context.interrupted)?;
+        let (sources, notes) =
+            discover(&options.paths, &options.tables, options.temp_dir.as_deref(), context.interrupted)?;
         let population = Arc::new(population);
         Ok(Self { notes, ..Self::of(sources, population, options, context)? })
     }

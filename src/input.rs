@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempPath;
 
+use crate::columns::table::Table;
 use crate::error::{Error, Result};
 
 pub mod file;
@@ -30,20 +31,23 @@ pub struct Source {
     pub stem: String,
     /// `key=value` folders above it.
     pub hive: Vec<(String, Option<String>)>,
+    /// What it is, where it is no file.
+    pub table: Option<Table>,
     /// Standard input, kept until it is no longer needed, and the handle that says so to others.
     _spool: Option<Arc<(TempPath, File)>>,
 }
 
-/// The sources behind the given paths, sorted by name so that their order never matters, and what the user should
-/// know about them.
+/// The sources behind the given paths and tables, sorted by name so that their order never matters, and what the user
+/// should know about them.
 ///
 /// Standard input is kept in the folder, the system's temporary one by default.
 pub fn discover(
     paths: &[String],
+    tables: &[Table],
     folder: Option<&Path>,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<(Vec<Source>, Vec<String>)> {
-    let mut sources = Vec::new();
+    let mut sources: Vec<Source> = tables.iter().map(Source::of_table).collect();
     let mut warnings = Vec::new();
     let mut seen = HashSet::new();
     for path in paths {
@@ -163,6 +167,11 @@ impl Source {
         source(path, path.parent().unwrap_or(Path::new("")))
     }
 
+    /// A table in memory.
+    pub fn of_table(table: &Table) -> Self {
+        Self { table: Some(table.clone()), ..Self::named(Path::new("the table")) }
+    }
+
     /// A temporary file in a folder, the system's temporary one by default, that `write` makes.
     pub fn made(
         folder: Option<&Path>,
@@ -184,6 +193,7 @@ impl Source {
             shown: shown.into(),
             stem: stem.into(),
             hive: vec![],
+            table: None,
             _spool: Some(Arc::new((path, held))),
         }
     }
@@ -199,6 +209,7 @@ fn source(path: &Path, below: &Path) -> Source {
         stem: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         hive: folders.filter_map(|c| hive(&c.as_os_str().to_string_lossy())).collect(),
         path: path.to_owned(),
+        table: None,
         _spool: None,
     }
 }

@@ -133,7 +133,8 @@ pub enum Verdict {
 
 /// Looks at every file, and tries what `analyze` would do, with each alone and with all together.
 pub fn inspect(options: &Options, context: &Context<'_>) -> Result<Report> {
-    let (sources, _) = discover(&options.paths, options.temp_dir.as_deref(), context.interrupted)?;
+    let (sources, _) =
+        discover(&options.paths, &options.tables, options.temp_dir.as_deref(), context.interrupted)?;
     let population = Arc::new(Population::load(options)?);
     let mut report = Report { files: vec![], together: None, unreadable: vec![] };
     for source in &sources {

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod options;
 pub mod run;
+pub mod session;
 
 pub mod analyze;
 pub mod change;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{AnalyzeArgs, CompareArgs, InputArgs, MeasureArgs, NegativesArg, OwnersArg, SourceArgs};
+use crate::columns::table::Table;
 use crate::columns::text::{Number, parse};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -179,6 +180,8 @@ impl From<&str> for Device {
 pub struct Options {
     /// Files, folders, globs or `-`.
     pub paths: Vec<String>,
+    /// Tables in memory.
+    pub tables: Vec<Table>,
     /// What makes a group.
     pub by: By,
     /// The amount column, if not by its name.

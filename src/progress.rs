@@ -50,6 +50,11 @@ impl Progress {
         Self::new(When::Never)
     }
 
+    /// For somebody who looks from time to time, on another thread.
+    pub fn watch(&self) -> Watch {
+        Watch(self.bar.clone())
+    }
+
     /// Begins a stage of so many rows.
     pub fn start(&self, stage: &'static str, rows: u64) {
         self.bar.set_length(rows);
@@ -75,6 +80,17 @@ impl Progress {
     /// Wipes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How far the work is.
+#[derive(Debug, Clone)]
+pub struct Watch(ProgressBar);
+
+impl Watch {
+    /// The stage, how many rows of it are done, and how many there are.
+    pub fn now(&self) -> (String, u64, u64) {
+        (self.0.message(), self.0.position(), self.0.length().unwrap_or(0))
     }
 }
 

@@ -475,7 +475,7 @@ fn interrupted() -> bool {
 }
 
 /// Runs in a pool of so many threads, or in one of all cores.
-fn in_pool<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
+pub(crate) fn in_pool<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| Error::io("start threads", "-j", io::Error::other(e)))?;
     Ok(pool.install(work))

@@ -110,7 +110,8 @@ const BATCH: usize = 1 << 16;
 
 impl Logs {
     fn open(asked: &Asked, context: &Context<'_>) -> Result<Self> {
-        let (sources, mut warnings) = discover(&asked.paths, asked.temp_dir.as_deref(), context.interrupted)?;
+        let (sources, mut warnings) =
+            discover(&asked.paths, &asked.tables, asked.temp_dir.as_deref(), context.interrupted)?;
         let open = |source: input::Source| {
             let open = |source| {
                 let file = InputFile::open(source)?;

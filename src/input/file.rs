@@ -19,6 +19,7 @@ use parquet::file::reader::Length;
 use super::Source;
 use super::guard::{damaged, guard};
 use super::pages::{Pages, Refused};
+use crate::columns::table::Table;
 use crate::error::{Error, Result};
 
 /// Rows of one record batch: large enough to amortise a batch, small enough to stay in cache.
@@ -29,10 +30,17 @@ const BATCH_ROWS: usize = 1 << 15;
 pub struct InputFile {
     /// What it is and where.
     pub source: Source,
-    /// Its size in bytes.
+    /// Its size in bytes; none where it is a table in memory.
     pub bytes: u64,
-    metadata: ArrowReaderMetadata,
+    contents: Contents,
     loaded: Option<Loaded>,
+}
+
+/// What is behind it.
+#[derive(Debug, Clone)]
+enum Contents {
+    Parquet(ArrowReaderMetadata),
+    Memory(Table),
 }
 
 /// What a footer tells of a column.
@@ -56,13 +64,20 @@ struct Loaded {
 impl InputFile {
     /// Reads the footer.
     pub fn open(source: Source) -> Result<Self> {
+        if let Some(table) = &source.table {
+            let contents = Contents::Memory(table.clone());
+            return Ok(Self { source, bytes: 0, contents, loaded: None });
+        }
         let (bytes, metadata) = guard(&source, || footer(&source))?;
-        Ok(Self { source, bytes, metadata, loaded: None })
+        Ok(Self { source, bytes, contents: Contents::Parquet(metadata), loaded: None })
     }
 
     /// The Arrow schema of its columns.
     pub fn schema(&self) -> &SchemaRef {
-        self.metadata.schema()
+        match &self.contents {
+            Contents::Parquet(metadata) => metadata.schema(),
+            Contents::Memory(table) => table.schema(),
+        }
     }
 
     /// The number of rows by the footer.
@@ -70,24 +85,35 @@ impl InputFile {
         self.row_groups().map(|rows| rows as u64).fold(0, u64::saturating_add)
     }
 
-    /// The rows of each row group.
+    /// The rows of each row group, or piece of a table.
     pub fn row_groups(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.metadata
-            .metadata()
-            .row_groups()
-            .iter()
-            .map(|group| usize::try_from(group.num_rows()).unwrap_or(0))
+        let (count, of): (usize, Box<dyn Fn(usize) -> usize + '_>) = match &self.contents {
+            Contents::Parquet(metadata) => {
+                let groups = metadata.metadata().row_groups();
+                (groups.len(), Box::new(|at| usize::try_from(groups[at].num_rows()).unwrap_or(0)))
+            }
+            Contents::Memory(table) => (table.pieces().len(), Box::new(|at| table.pieces()[at].num_rows())),
+        };
+        (0..count).map(of)
     }
 
     /// What wrote it, as it says itself.
     pub fn written_by(&self) -> String {
-        self.metadata.metadata().file_metadata().created_by().unwrap_or("an unnamed writer").to_owned()
+        let Contents::Parquet(metadata) = &self.contents else { return "memory".into() };
+        metadata.metadata().file_metadata().created_by().unwrap_or("an unnamed writer").to_owned()
     }
 
     /// Compressed bytes of some columns of a row group.
     pub fn column_bytes(&self, row_group: usize, roots: &[usize]) -> u64 {
-        let descriptor = self.metadata.metadata().file_metadata().schema_descr();
-        let group = self.metadata.metadata().row_group(row_group);
+        let metadata = match &self.contents {
+            Contents::Parquet(metadata) => metadata.metadata(),
+            Contents::Memory(table) => {
+                let piece = &table.pieces()[row_group];
+                return roots.iter().map(|&root| in_memory(piece, root)).sum();
+            }
+        };
+        let descriptor = metadata.file_metadata().schema_descr();
+        let group = metadata.row_group(row_group);
         let leaves = group.columns().iter().enumerate();
         let wanted = leaves.filter(|(leaf, _)| roots.contains(&descriptor.get_column_root_idx(*leaf)));
         wanted.map(|(_, column)| u64::try_from(column.compressed_size()).unwrap_or(0)).sum()
@@ -95,7 +121,12 @@ impl InputFile {
 
     /// Uncompressed bytes of a column in all row groups.
     pub fn plain_bytes(&self, root: usize) -> u64 {
-        let metadata = self.metadata.metadata();
+        let metadata = match &self.contents {
+            Contents::Parquet(metadata) => metadata.metadata(),
+            Contents::Memory(table) => {
+                return table.pieces().iter().map(|piece| in_memory(piece, root)).sum();
+            }
+        };
         let descriptor = metadata.file_metadata().schema_descr();
         let leaves = metadata.row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
         let own = leaves.filter(|(leaf, _)| descriptor.get_column_root_idx(*leaf) == root);
@@ -113,9 +144,18 @@ impl InputFile {
         row_group: usize,
         roots: &[usize],
     ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + '_>> {
-        match &self.loaded {
-            None => Ok(Box::new(self.read_pages(row_group, roots)?)),
-            Some(loaded) => {
+        match (&self.loaded, &self.contents) {
+            (None, Contents::Parquet(metadata)) => Ok(Box::new(self.read_pages(metadata, row_group, roots)?)),
+            (None, Contents::Memory(table)) => {
+                let piece = &table.pieces()[row_group];
+                let starts = (0..piece.num_rows()).step_by(BATCH_ROWS);
+                let own = move |start: usize| {
+                    let batch = piece.slice(start, BATCH_ROWS.min(piece.num_rows() - start));
+                    batch.project(roots).map_err(Error::arrow("read the table"))
+                };
+                Ok(Box::new(starts.map(own).collect::<Vec<_>>().into_iter()))
+            }
+            (Some(loaded), _) => {
                 let at = |root| loaded.roots.binary_search(root).expect("what is read was loaded");
                 let columns: Vec<usize> = roots.iter().map(at).collect();
                 let own = move |batch: &RecordBatch| {
@@ -126,19 +166,20 @@ impl InputFile {
         }
     }
 
-    fn read_pages(
-        &self,
+    fn read_pages<'a>(
+        &'a self,
+        metadata: &'a ArrowReaderMetadata,
         row_group: usize,
         roots: &[usize],
-    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + 'a> {
         let pages =
             Pages::open(&self.source.path).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
-        let pages = pages.within(self.metadata.metadata().row_group(row_group));
+        let pages = pages.within(metadata.metadata().row_group(row_group));
         let refused = pages.refused();
         let refuse = |e| damaged(&self.source, Some(Arc::new(e)));
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.iter().copied());
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots.iter().copied());
         let mut batches = guard(&self.source, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.metadata.clone())
+            ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata.clone())
                 .with_projection(mask)
                 .with_row_groups(vec![row_group])
                 .with_batch_size(BATCH_ROWS)
@@ -161,7 +202,8 @@ impl InputFile {
 
     /// What the statistics of a column in a row group tell; none where there are none that can be relied upon.
     pub fn bounds(&self, row_group: usize, root: usize) -> Option<Bounds> {
-        let metadata = self.metadata.metadata();
+        let Contents::Parquet(metadata) = &self.contents else { return None };
+        let metadata = metadata.metadata();
         let group = metadata.row_group(row_group);
         let descriptor = metadata.file_metadata().schema_descr();
         let leaf = (0..group.columns().len()).find(|&leaf| descriptor.get_column_root_idx(leaf) == root)?;
@@ -182,9 +224,15 @@ impl InputFile {
 
     /// Whether concentra wrote it as a result; snapshots that it built are input as others are.
     pub fn is_result(&self) -> bool {
-        let footer = self.metadata.metadata().file_metadata().key_value_metadata();
+        let Contents::Parquet(metadata) = &self.contents else { return false };
+        let footer = metadata.metadata().file_metadata().key_value_metadata();
         footer.is_some_and(|entries| entries.iter().any(|entry| entry.key == "concentra.schema_version"))
     }
+}
+
+/// Bytes of a column of a batch.
+fn in_memory(batch: &RecordBatch, root: usize) -> u64 {
+    batch.column(root).to_data().get_slice_memory_size().unwrap_or(0) as u64
 }
 
 fn footer(source: &Source) -> Result<(u64, ArrowReaderMetadata)> {

@@ -302,7 +302,11 @@ impl Finder<'_> {
                     Snapshot::Column(column) => {
                         keys.push(key(self.named_key(column, "--snapshot")?, (0, 0)));
                     }
-                    Snapshot::Auto => keys.push(self.role(SNAPSHOT, 0).unwrap_or_else(stem)),
+                    Snapshot::Auto => {
+                        // A table in memory has no name to be a snapshot.
+                        let named = || self.source.table.is_none().then(stem);
+                        keys.extend(self.role(SNAPSHOT, 0).or_else(named));
+                    }
                 }
                 keys.extend(self.role(CHAIN, 1));
                 keys.extend(self.role(ASSET, 2));

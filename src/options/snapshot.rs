@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{NegativesArg, NftsArg, SnapshotArgs};
+use crate::columns::table::Table;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Negatives;
@@ -27,6 +28,8 @@ pub struct Named {
 pub struct Asked {
     /// Files, folders and patterns.
     pub paths: Vec<String>,
+    /// Tables in memory.
+    pub tables: Vec<Table>,
     /// Blocks, ascending, each once.
     pub at: Vec<u64>,
     /// Columns by name.
@@ -55,6 +58,7 @@ impl SnapshotArgs {
         let negatives = if self.negatives == NegativesArg::Drop { Negatives::Drop } else { Negatives::Error };
         Ok(Asked {
             paths: self.paths.clone(),
+            tables: vec![],
             at,
             named: Named {
                 block: self.block.clone(),
