@@ -16,6 +16,7 @@ pub mod config;
 pub mod options;
 pub mod run;
 pub mod session;
+pub mod terminal;
 
 pub mod analyze;
 pub mod change;

@@ -144,6 +144,14 @@ pub fn execute(
     Ok(found)
 }
 
+/// The flags of a command, without their dashes; none where there is no such command.
+pub fn flags(command: &str) -> Vec<String> {
+    let program = Cli::command();
+    let command = program.find_subcommand(command);
+    let arguments = command.into_iter().flat_map(clap::Command::get_arguments);
+    arguments.filter_map(|argument| argument.get_long()).map(str::to_owned).collect()
+}
+
 /// Stands for a path where there are only tables.
 pub const NO_PATH: &str = "\u{0}";
 

@@ -57,7 +57,7 @@ const ORDER: &[&[&str]] = &[
     &["output", "glossary", "records"],
     &["analyze", "compare", "power", "snapshot"],
     &["sweep", "dataset", "change", "flows"],
-    &["run", "session"],
+    &["run", "session", "terminal"],
 ];
 
 #[test]

@@ -11,9 +11,14 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is decoding under [`guard`]: the program's panic hook has nothing to print then.
-pub fn is_guarded() -> bool {
-    GUARDED.get()
+/// A decoder's panic on a damaged file becomes an error; only other panics are for the hook.
+pub fn keep_quiet() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !GUARDED.get() {
+            hook(panic);
+        }
+    }));
 }
 
 /// Runs a decoder; a panic becomes the error of a damaged file.

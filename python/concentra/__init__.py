@@ -1,0 +1,276 @@
+"""Who really holds, earns and decides? Exact concentration metrics of token-holder and LP snapshots.
+
+Every function takes what its namesake on the command line takes, paths or tables, and returns what that would
+write: a :class:`Result`, which Polars, pandas, DuckDB and pyarrow read as it is. Keyword arguments are the flags:
+``--top-holders 100`` is ``top_holders=100``, ``--by date,token`` is ``by=["date", "token"]``, ``--entities`` is
+``entities=True``.
+
+>>> import concentra
+>>> concentra.analyze("snapshots/", decimals=18).to_polars()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Union
+
+from . import _concentra
+from ._concentra import (
+    ConcentraError,
+    DeviceError,
+    InputError,
+    MemoryLimitError,
+    UsageError,
+    __version__,
+)
+from ._progress import watcher
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+    from typing_extensions import Unpack
+
+    from ._options import Analyze, Change, Compare, Flows, Generate, Power, Snapshot, Sweep
+
+__all__ = [
+    "ConcentraError", "ConcentraWarning", "DeviceError", "InputError", "MemoryLimitError", "Result", "UsageError",
+    "__version__", "analyze", "change", "compare", "devices", "flows", "generate", "main", "metrics", "power",
+    "snapshot", "sweep",
+]
+
+
+class ArrowStream(Protocol):
+    """Anything with the Arrow PyCapsule interface: pyarrow, Polars, DuckDB, pandas 3 and more."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+Source = Union[str, "os.PathLike[str]", ArrowStream]
+"""A path to a file, a folder or a pattern; or a table."""
+
+Progress = Union[bool, Callable[[str, int, int], object], None]
+"""Whether to show how far the work is: by default in notebooks alone. A function is called with the stage, the rows
+that are done, and all."""
+
+
+# Rows that are shown of a result.
+_SHOWN = 20
+
+
+class ConcentraWarning(UserWarning):
+    """Something that the user should know."""
+
+
+class Result:
+    """What a command found: a table with an Arrow stream, and what goes with it."""
+
+    def __init__(
+        self, table: _concentra.Table, others: dict[str, _concentra.Table], told: list[str], note: str | None
+    ) -> None:
+        self._table = table
+        self._others = others
+        self.warnings: list[str] = told
+        """What the user should know, in full sentences. It was also raised as :class:`ConcentraWarning`."""
+        self.note: str | None = note
+        """What computed and why; of a comparison, what was found."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._table.__arrow_c_schema__()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return self._table.columns
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the table says of its making: versions, options, inputs."""
+        return self._table.metadata
+
+    def to_polars(self) -> polars.DataFrame:
+        """As a Polars data frame."""
+        import polars
+
+        return polars.DataFrame(self)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """As a pyarrow table."""
+        import pyarrow
+
+        return pyarrow.table(self)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """As a pandas data frame; by way of pyarrow."""
+        frame: pandas.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Writes the table as the command line does, whole or not at all: Parquet, CSV, JSON or NDJSON by the name."""
+        self._table._write(os.fspath(path), overwrite)
+
+    def other(self, name: str) -> Result:
+        """Another table of the same command, by its name: see :attr:`others`."""
+        if name not in self._others:
+            raise AttributeError(f"there is no {name} here; there are {', '.join(self._others)}")
+        return Result(self._others[name], {}, [], None)
+
+    @property
+    def others(self) -> list[str]:
+        """The names of the other tables."""
+        return list(self._others)
+
+    @property
+    def cohort_table(self) -> Result:
+        """A row per group and cohort, of :func:`analyze` with ``cohorts``."""
+        return self.other("cohort_table")
+
+    @property
+    def summary(self) -> Result:
+        """How far each metric moves, of :func:`sweep`."""
+        return self.other("summary")
+
+    @property
+    def games(self) -> Result:
+        """A row per group, of :func:`power`."""
+        return self.other("games")
+
+    @property
+    def vintages(self) -> Result:
+        """What those hold who came first, of :func:`change`."""
+        return self.other("vintages")
+
+    @property
+    def records(self) -> Result:
+        """What ran where and for how long: a row per task, and per thread's share of it."""
+        return self.other("records")
+
+    def __repr__(self) -> str:
+        text = self._table._text(_SHOWN).rstrip()
+        return text if len(self) <= _SHOWN else f"{text}\n… {len(self):,} rows"
+
+    def _repr_html_(self) -> str:
+        return self._table._html(_SHOWN)
+
+
+def analyze(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Analyze]) -> Result:
+    """Measures how concentrated each snapshot is: one row per group."""
+    return _run("analyze", source, progress, options)
+
+
+def sweep(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Sweep]) -> Result:
+    """Measures it in many settings: how much do the figures depend on who is counted."""
+    return _run("sweep", source, progress, options)
+
+
+def power(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Power]) -> Result:
+    """Finds out who decides: voting power of every voter in every group."""
+    return _run("power", source, progress, options)
+
+
+def change(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Change]) -> Result:
+    """Compares the snapshots of each asset: who came, who went, what moved, do the rich get richer."""
+    return _run("change", source, progress, options)
+
+
+def flows(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Flows]) -> Result:
+    """Follows capital from asset to asset between snapshots."""
+    return _run("flows", source, progress, options)
+
+
+def snapshot(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Snapshot]) -> Result:
+    """Builds holder snapshots from transfer logs: who had what before the transactions of the blocks ``at``."""
+    return _run("snapshot", source, progress, options)
+
+
+def compare(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Compare]) -> Result:
+    """Measures the same on several devices: are all bits equal, and how fast is each. ``note`` is the report."""
+    return _run("compare", source, progress, options)
+
+
+def generate(output: str | os.PathLike[str], *, progress: Progress = None, **options: Unpack[Generate]) -> list[Path]:
+    """Makes snapshots to try things on, and returns their paths."""
+    arguments = _arguments("generate", {**options, "output": os.fspath(output)})
+    with watcher(progress) as look:
+        _, written, _, _ = _concentra._run(arguments, [], look)
+    return [Path(path) for path in written]
+
+
+def devices() -> dict[str, Any]:
+    """What this machine can compute on."""
+    found: dict[str, Any] = json.loads(_concentra._devices())
+    return found
+
+
+def metrics(name: str | None = None) -> list[dict[str, Any]]:
+    """Explains the metrics, or one of them: formula, range, source, how to read them."""
+    found: list[dict[str, Any]] = json.loads(_concentra._metrics(name))
+    return found
+
+
+def main() -> None:
+    """The command line."""
+    sys.exit(_concentra._main(sys.argv))
+
+
+def _run(command: str, source: Source | Iterable[Source], progress: Progress, options: Any) -> Result:
+    paths: list[str] = []
+    tables: list[ArrowStream] = []
+    for one in _sources(source):
+        if isinstance(one, (str, os.PathLike)):
+            paths.append(os.fspath(one))
+        elif hasattr(one, "__arrow_c_stream__"):
+            tables.append(one)
+        else:
+            raise UsageError(
+                f"a {type(one).__name__} is no path and has no Arrow stream (__arrow_c_stream__); "
+                "pass it through pyarrow.table or polars.DataFrame"
+            )
+    arguments = [*_arguments(command, options), "--", *(paths or [_concentra._NO_PATH])]
+    with watcher(progress) as look:
+        found, _, told, note = _concentra._run(arguments, tables, look)
+    for text in told:
+        warnings.warn(text, ConcentraWarning, stacklevel=3)
+    by_name = dict(found)
+    return Result(by_name.pop(""), by_name, told, note)
+
+
+def _sources(source: Any) -> list[Any]:
+    # A data frame may be iterable, too.
+    if isinstance(source, (str, os.PathLike)) or hasattr(source, "__arrow_c_stream__"):
+        return [source]
+    try:
+        several = list(source)
+    except TypeError:
+        return [source]
+    if not several:
+        raise UsageError("there is no input: give a path, a table, or several")
+    return several
+
+
+def _arguments(command: str, options: Any) -> list[str]:
+    arguments = [command]
+    for name, value in options.items():
+        flag = "--" + name.rstrip("_").replace("_", "-")
+        if value is None or value is False:
+            continue
+        if value is True:
+            arguments.append(flag)
+        elif isinstance(value, (str, os.PathLike)):
+            arguments.append(f"{flag}={os.fspath(value)}")
+        elif isinstance(value, Iterable):
+            arguments.append(f"{flag}=" + ",".join(str(one) for one in value))
+        else:
+            arguments.append(f"{flag}={value}")
+    return arguments
