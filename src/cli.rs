@@ -523,10 +523,10 @@ pub struct SnapshotArgs {
     /// Threads, as many as cores by default
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
     pub threads: Option<NonZeroUsize>,
-    /// Memory that all holders must fit into, or it is an error; finished snapshots wait on disk
+    /// Memory that all holders must fit into, or it is an error
     #[arg(long, value_name = "SIZE", help_heading = "Execution")]
     pub memory_limit: Option<String>,
-    /// Folder for what does not fit into memory (the system's temporary one)
+    /// Folder for what comes from standard input (the system's temporary one)
     #[arg(long, value_name = "DIR", help_heading = "Execution")]
     pub temp_dir: Option<PathBuf>,
     /// What the command tells of itself.

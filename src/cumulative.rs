@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::ingest::{Context, Ingest, Player};
 use crate::input::Source;
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
 use crate::options::{By, Negatives, Options, Owners, Snapshot};
 use crate::population::Population;
 use crate::timeline::{by_time, named_by, nameless, series, snapshots};
@@ -70,12 +70,16 @@ struct Differences {
     notes: Vec<String>,
 }
 
+/// Bytes of a sum, and of a difference.
+const OF_HOLDER: u64 = 160;
+const OF_ROW: u64 = 150;
+
 /// What came to whom in one snapshot since another.
 struct Row {
     group: u32,
     owner: Option<Box<[u8]>>,
-    /// Below zero where the ledger was restated.
-    amount: String,
+    /// Below zero where the ledger was restated; none in the one row of a group in which nobody has anything.
+    amount: Option<String>,
 }
 
 fn differences(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Result<Differences> {
@@ -84,6 +88,15 @@ fn differences(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Res
     let memory = Memory::of(options.memory_limit).beside(ingest.population.bytes());
     let players = ingest.players(&counted, &memory, options, context)?;
     let groups = &counted.groups;
+    let held: u64 = players.iter().map(|own| own.len() as u64).sum();
+    let needed = held * (OF_HOLDER + 2 * OF_ROW);
+    if needed > memory.room(groups.keys.len()) {
+        return Err(Error::Memory(format!(
+            "all sums and their differences are held in memory, about {}; allow more with --memory-limit, or read fewer \
+             files at a time",
+            memory::show(needed)
+        )));
+    }
     let columns = ingest.schema.columns_of(&groups.keys)?;
     let (order, shown) = by_time(&columns, &times)?;
     let moment = |group: usize| (named_by(&columns, &times, group), shown[group].as_deref());
@@ -125,7 +138,8 @@ fn differences(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Res
             "{times} an asset was absent from snapshots: the difference is that since it was there"
         ));
     }
-    let restated: Vec<&Row> = rows.iter().filter(|row| row.amount.starts_with('-')).collect();
+    let is_restated = |row: &&Row| row.amount.as_ref().is_some_and(|amount| amount.starts_with('-'));
+    let restated: Vec<&Row> = rows.iter().filter(|row| is_restated(row)).collect();
     if let Some(first) = restated.first() {
         let mut of: Vec<u32> = restated.iter().map(|row| row.group).collect();
         of.sort_unstable();
@@ -137,7 +151,7 @@ fn differences(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Res
             of.len(),
             ingest.schema.show(&groups.keys[first.group as usize]),
             first.owner.as_deref().map_or_else(|| "an owner".into(), owner::show),
-            first.amount
+            first.amount.as_deref().unwrap_or_default()
         ));
     }
     let free = |wanted: &str| {
@@ -165,7 +179,7 @@ fn differences(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Res
             let (mut owners, mut amounts) = (StringBuilder::new(), StringBuilder::new());
             for row in rows {
                 owners.append_option(row.owner.as_deref().map(owner::show));
-                amounts.append_value(&row.amount);
+                amounts.append_option(row.amount.as_ref());
             }
             arrays.extend([Arc::new(owners.finish()) as ArrayRef, Arc::new(amounts.finish())]);
             let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(failed())?;
@@ -210,7 +224,10 @@ fn since(
         let (sign, size) = amount.into_parts();
         let text = finest.text(&size, 0);
         let amount = if sign == Sign::Minus { format!("-{text}") } else { text };
-        Row { group: group as u32, owner: owner.map(Into::into), amount }
+        Row { group: group as u32, owner: owner.map(Into::into), amount: Some(amount) }
     };
+    if own.is_empty() {
+        return Ok(vec![Row { group: group as u32, owner: None, amount: None }]);
+    }
     Ok(own.into_iter().map(row).collect())
 }

@@ -309,8 +309,14 @@ impl Worth {
             return Ok(1u8.into());
         }
         let own = after.and_then(|group| prices.of(group).ok().flatten());
-        let price =
-            own.or_else(|| before.filter(|_| after.is_none()).and_then(|group| prices.later(group, later)));
+        let price = match before.filter(|_| after.is_none()) {
+            Some(before) => prices.later(before, later).map_err(|two| Error::Group {
+                group: show(before),
+                problem: format!("it has two prices, {two}"),
+                remedy: "a group has one price: name what tells them apart in --by".into(),
+            })?,
+            None => own,
+        };
         let Some((numerator, denominator)) = price else {
             return Err(Error::Group {
                 group: after.or(before).map_or_else(String::new, show),
@@ -330,6 +336,10 @@ impl Worth {
 
 /// How many decimals a price has: its denominator is a power of ten or of two.
 fn decimals((_, denominator): Ratio) -> u32 {
+    let twos = denominator.trailing_zeros().unwrap_or(0);
+    if denominator == BigUint::from(1u8) << twos {
+        return twos as u32;
+    }
     let mut decimals = 0;
     while BigUint::from(10u8).pow(decimals) % &denominator != BigUint::ZERO {
         decimals += 1;

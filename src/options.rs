@@ -263,7 +263,7 @@ impl Options {
             (self.keep_going, "--keep-going"),
         ];
         match clashes.into_iter().find(|(given, _)| *given && wished) {
-            Some((_, flag)) => Err(Error::Usage(format!("{flag} does not go with --cumulative"))),
+            Some((_, flag)) => Err(Error::Usage(format!("{flag}: not with --cumulative"))),
             None => Ok(Self { cumulative: wished, ..self }),
         }
     }

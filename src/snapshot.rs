@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BinaryBuilder, RecordBatch, StringBuilder, UInt32Array, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema};
 use rayon::prelude::*;
@@ -29,7 +29,7 @@ mod fold;
 mod ids;
 mod read;
 
-use fold::{Entry, OF_ENTRY, OtherNames, Tables};
+use fold::{Entry, OtherNames, Tables};
 use ids::Signs;
 use read::{Facts, Reader};
 
@@ -64,7 +64,7 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
         if asked.nfts != NftsArg::Keep {
             signs.take(&transfers.moves);
         }
-        let (room, held) = (memory.room(registry.keys()), tables.entries() * OF_ENTRY);
+        let (room, held) = (memory.room(registry.keys()), tables.bytes());
         if held > room || tables.entries() > Tables::MOST {
             return Err(Error::Memory(format!(
                 "the holders so far take about {} and all must be in memory; allow more with --memory-limit, or take \
@@ -75,9 +75,18 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
         Ok(())
     })?;
     let facts = facts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let ids = ids::of(signs, &reader)?;
+    let held = tables.bytes();
+    let ids = ids::of(signs, &reader, memory.room(registry.keys()).saturating_sub(held))?;
     let (keys, places) = registry.ranked();
     let names: Vec<String> = keys.iter().map(|key| logs.schema.show(key)).collect();
+    let columns = logs.schema.columns_of(&keys)?;
+    if let Some(place) = (0..keys.len()).find(|&place| columns.iter().any(|column| column.is_null(place))) {
+        return Err(Error::Group {
+            group: names[place].clone(),
+            problem: "the token or the chain of some transfers is null".into(),
+            remedy: "write it, or leave such rows out".into(),
+        });
+    }
     let ids: HashSet<u32> = ids.into_iter().map(|token| places[token as usize]).collect();
     let mut warnings = logs.warnings.clone();
     warnings.extend(facts.warnings(asked));
@@ -96,11 +105,10 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
     holdings.drop(&ids);
     warnings.extend(holdings.check(asked, &names)?);
     let schema = Arc::new(logs.schema(asked)?);
-    let columns = logs.schema.columns_of(&keys)?;
     let has_bytes = logs.has_bytes();
     let mut source =
         Made { at: asked.at.clone(), columns, holdings, has_bytes, schema: schema.clone(), rows: 0 };
-    source.rows = (0..).take(asked.at.len()).map(|epoch| source.holdings.count(epoch)).sum();
+    source.rows = source.holdings.rows_of(asked.at.len() as u32);
     let groups = schema.fields().len() - 1;
     Ok(Snapshots { results: Results::made(schema, groups, Box::new(source)), warnings })
 }
@@ -123,9 +131,19 @@ impl Logs {
         };
         let opened: Vec<(InputFile, Log)> = sources.into_par_iter().map(open).collect::<Result<_>>()?;
         let (files, roles): (Vec<InputFile>, Vec<Log>) = opened.into_iter().unzip();
+        let roles = alike(&files, roles)?;
         let keys: Vec<(&InputFile, &[KeyColumn])> =
             files.iter().zip(&roles).map(|(file, roles)| (file, &roles.keys[..])).collect();
-        let schema = GroupSchema::unite(&keys);
+        let schema = GroupSchema::unite(&keys).lowering();
+        if let Some(file) =
+            files.iter().zip(&roles).find(|(_, roles)| !asked.only.is_empty() && !has(roles, TOKEN))
+        {
+            return Err(Error::Schema {
+                file: file.0.source.shown.clone(),
+                problem: "--only is about tokens, and no column of them is recognised; name it with --token"
+                    .into(),
+            });
+        }
         if !schema.fields.iter().any(|field| is_token(asked, field.name())) {
             warnings.push("there is no column of tokens: all transfers are taken for those of one".into());
         }
@@ -271,6 +289,33 @@ impl Made {
     }
 }
 
+/// The role of a group column that is a chain's, or a token's.
+const CHAIN: usize = 1;
+const TOKEN: usize = 2;
+
+fn has(log: &Log, role: usize) -> bool {
+    log.keys.iter().any(|key| key.order.0 == role)
+}
+
+/// The same with one name for each role, as one token must not be two; an error where some files have it and others not.
+fn alike(files: &[InputFile], mut logs: Vec<Log>) -> Result<Vec<Log>> {
+    for (role, what, flag) in [(CHAIN, "chains", ""), (TOKEN, "tokens", "; name it with --token")] {
+        let names = logs.iter().flat_map(|log| &log.keys).filter(|key| key.order.0 == role);
+        let Some(name) = names.map(|key| key.name.clone()).min() else { continue };
+        if let Some((file, _)) = files.iter().zip(&logs).find(|(_, log)| !has(log, role)) {
+            return Err(Error::Schema {
+                file: file.source.shown.clone(),
+                problem: format!(
+                    "it has no column of {what}, and others have: its transfers would be those of another token{flag}"
+                ),
+            });
+        }
+        let keys = logs.iter_mut().flat_map(|log| &mut log.keys).filter(|key| key.order.0 == role);
+        keys.for_each(|key| (key.name, key.order) = (name.clone(), (role, 0)));
+    }
+    Ok(logs)
+}
+
 /// Whether a group column is that of tokens.
 fn is_token(asked: &Asked, name: &str) -> bool {
     match &asked.named.token {
@@ -282,6 +327,8 @@ fn is_token(asked: &Asked, name: &str) -> bool {
 /// What all holders have, from each epoch on in which that changes.
 struct Holdings {
     lists: Vec<Vec<Entry>>,
+    /// Where each holder's entries start in a list.
+    starts: Vec<Vec<u32>>,
     others: OtherNames,
 }
 
@@ -306,7 +353,17 @@ impl Holdings {
     /// Of tokens that get these places.
     fn of(tables: Tables, places: &[u32]) -> Self {
         let (lists, others) = tables.finish(places);
-        Self { lists, others }
+        let mut holdings = Self { lists, starts: vec![], others };
+        holdings.start();
+        holdings
+    }
+
+    fn start(&mut self) {
+        let starts = |entries: &Vec<Entry>| -> Vec<u32> {
+            let is_first = |&at: &u32| at == 0 || !entries[at as usize].is_of(&entries[at as usize - 1]);
+            (0..entries.len() as u32).filter(is_first).collect()
+        };
+        self.starts = self.lists.par_iter().map(starts).collect();
     }
 
     fn entry(&self, row: &Holding) -> &Entry {
@@ -317,6 +374,7 @@ impl Holdings {
     fn drop(&mut self, tokens: &HashSet<u32>) {
         if !tokens.is_empty() {
             self.lists.par_iter_mut().for_each(|list| list.retain(|entry| !tokens.contains(&entry.token())));
+            self.start();
         }
     }
 
@@ -384,25 +442,36 @@ impl Holdings {
     }
 
     /// The places of a list's entries that say what somebody has at a snapshot.
-    fn held(entries: &[Entry], epoch: u32) -> impl Iterator<Item = (usize, U256)> + '_ {
-        let ends = move |at: usize| {
-            let (entry, next) = (&entries[at], entries.get(at + 1));
-            let is_next = next.is_some_and(|next| next.is_of(entry) && next.epoch() <= epoch);
-            entry.epoch() <= epoch && !is_next
-        };
-        let last = (0..entries.len()).filter(move |&at| ends(at));
+    fn held(&self, list: usize, epoch: u32) -> impl Iterator<Item = (usize, U256)> + '_ {
+        let (entries, starts) = (&self.lists[list], &self.starts[list]);
+        let ends = starts.iter().skip(1).map(|&end| end as usize).chain([entries.len()]);
+        let last = starts.iter().zip(ends).filter_map(move |(&start, end)| {
+            let own = &entries[start as usize..end];
+            (start as usize + own.partition_point(|entry| entry.epoch() <= epoch))
+                .checked_sub(1)
+                .filter(|&at| at >= start as usize)
+        });
         last.filter_map(|at| Some((at, entries[at].sum().amount().filter(|balance| !balance.is_zero())?)))
     }
 
-    /// How many hold something at a snapshot.
-    fn count(&self, epoch: u32) -> usize {
-        self.lists.par_iter().map(|entries| Self::held(entries, epoch).count()).sum()
+    /// How many rows all snapshots have, of which there are so many.
+    fn rows_of(&self, snapshots: u32) -> usize {
+        let of_list = |entries: &Vec<Entry>| -> usize {
+            let until = |at: usize| match entries.get(at + 1) {
+                Some(next) if next.is_of(&entries[at]) => next.epoch(),
+                _ => snapshots,
+            };
+            let is_held = |at: &usize| entries[*at].sum().amount().is_some_and(|balance| !balance.is_zero());
+            let held = (0..entries.len()).filter(is_held);
+            held.map(|at| (until(at) - entries[at].epoch()) as usize).sum()
+        };
+        self.lists.par_iter().map(of_list).sum()
     }
 
     /// Who holds something at a snapshot: by token, the largest first.
     fn rows(&self, epoch: u32) -> Vec<Holding> {
         let of_list = |(list, entries): (usize, &Vec<Entry>)| -> Vec<Holding> {
-            let held = Self::held(entries, epoch);
+            let held = self.held(list, epoch);
             held.map(|(at, balance)| Holding {
                 token: entries[at].token(),
                 leading: !leading(&balance),

@@ -170,3 +170,23 @@ fn real_ledgers() {
     );
     assert!(shell.run(&line).ok().json().len() > 1000);
 }
+
+/// A snapshot in which nobody has anything is one all the same.
+#[test]
+fn nobody_has_anything() {
+    let shell = Shell::new();
+    shell.parquet(
+        "in.parquet",
+        vec![
+            ("week", numbers([1, 2, 3, 4])),
+            ("campaign", text(["x"; 4])),
+            ("user", text(["a"; 4])),
+            ("cumulative_reward", numbers([0, 0, 0, 5])),
+        ],
+    );
+    let rows = shell.run("analyze in.parquet --cumulative --metrics gini --format json").ok().json();
+    let found: Vec<_> = rows.iter().map(|row| (row["week"].as_u64(), row["n_holders"].as_u64())).collect();
+    assert_eq!(found, [(Some(2), Some(0)), (Some(3), Some(0)), (Some(4), Some(1))]);
+    let rows = shell.run("change in.parquet --cumulative --metrics gini --format json").ok().json();
+    assert_eq!(rows.iter().map(|row| row["n_entered"].as_u64()).collect::<Vec<_>>(), [Some(0), Some(1)]);
+}

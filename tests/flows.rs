@@ -220,6 +220,9 @@ fn prices_of_a_file() {
         ],
     );
     assert_eq!(cells(&shell.run("flows in --price p.csv --format json").json()), expected);
+    // Prices of what nobody has change nothing.
+    shell.file("p.csv", "token,block_number,price\nx,1,7\ny,1,7\nx,2,0.5\ny,2,2.5\nother,2,0.000000001\n");
+    assert_eq!(cells(&shell.run("flows in --price p.csv --format json").json()), expected);
     // One price for all times, and addresses in any case.
     shell.file("q.csv", "TOKEN,price\nx,0.5\ny,2.5\n");
     assert_eq!(cells(&shell.run("flows in --price q.csv --format json").json()), expected);

@@ -329,3 +329,79 @@ fn what_is_refused() {
     assert_eq!(built.column_by_name("address").unwrap().as_binary::<i32>().value(0), [7; 20]);
     assert_eq!(shell.groups("built.parquet")[0]["total"], "9");
 }
+
+/// Two numbers packed into one id: small, middling and near 2^256. Whatever the files, none is taken for an amount.
+#[test]
+fn ids_of_every_size() {
+    let shell = Shell::new();
+    let mut rows: Vec<(u64, &str, String, String, String)> = vec![];
+    for x in -5i64..5 {
+        for y in 0..40u64 {
+            let high =
+                if x < 0 { format!("{}{:016x}", "f".repeat(16), x as u64) } else { format!("{x:032x}") };
+            let (id, owner) = (format!("0x{high}{:032x}", y + 1), format!("0x{:040x}", y + 1));
+            rows.push((1, "land", ZERO.into(), owner.clone(), id.clone()));
+            rows.push((2, "land", owner, format!("0x{:040x}", 99), id));
+        }
+    }
+    let rows: Vec<Row<'_>> = rows.iter().map(|r| (r.0, r.1, &r.2[..], &r.3[..], &r.4[..])).collect();
+    for parts in [1, 2, 7] {
+        for (part, rows) in rows.chunks(rows.len().div_ceil(parts)).enumerate() {
+            log(&shell, &format!("{parts}/{part}.parquet"), rows);
+        }
+        for threads in [1, 4] {
+            shell
+                .run(&format!("snapshot {parts} --at 9 -j {threads}"))
+                .fails(1, &["token_address=land", "ERC-721"]);
+        }
+    }
+}
+
+/// One token is one, however files name its column and write its address.
+#[test]
+fn one_token_by_several_names() {
+    let shell = Shell::new();
+    let (upper, lower) = ("0xABCD", "0xabcd");
+    log(&shell, "in/a.parquet", &[(1, upper, ZERO, "0xaa", "47"), (1, lower, "0xaa", "0xbb", "7")]);
+    shell.parquet(
+        "in/b.parquet",
+        vec![
+            ("block_number", numbers([2])),
+            ("erc20", Arc::new(BinaryArray::from_vec(vec![&[0xab, 0xcd]])) as ArrayRef),
+            ("from_address", text(["0xaa"])),
+            ("to_address", text(["0xbb"])),
+            // An amount comes before a balance, and an exact column before a double.
+            ("balance", numbers([500])),
+            ("value_f64", Arc::new(Float64Array::from(vec![0.5]))),
+            ("value", numbers([3])),
+        ],
+    );
+    let rows = shell.run("snapshot in --at 9 --format json").ok().json();
+    let expected = [("0xabcd", "0xaa", "37"), ("0xabcd", "0xbb", "10")];
+    let found: Vec<_> = balances(&rows, "erc20").into_iter().map(|row| (row.1, row.2, row.3)).collect();
+    let expected =
+        expected.map(|(token, owner, amount)| (token.to_owned(), owner.to_owned(), amount.to_owned()));
+    assert_eq!(found, expected);
+    assert_eq!(shell.run("snapshot in --at 9 --only 0xAbCd --format json").ok().json().len(), 2);
+    // A file that does not say which token it is of.
+    shell.parquet(
+        "in/c.parquet",
+        vec![
+            ("block_number", numbers([2])),
+            ("from_address", text(["0xaa"])),
+            ("to_address", text(["0xbb"])),
+            ("value", numbers([3])),
+        ],
+    );
+    shell.run("snapshot in --at 9").fails(1, &["c.parquet", "no column of tokens", "--token"]);
+    shell.run("snapshot in/c.parquet --at 9 --only 0xabcd").fails(1, &["--only", "--token"]);
+    // What does not count is not looked at.
+    log(
+        &shell,
+        "late.parquet",
+        &[(1, "x", ZERO, "0xaa", "5"), (9, "x", "0xaa", "0xbb", "lots"), (2, "y", "", "", "1e-9")],
+    );
+    let rows = shell.run("snapshot late.parquet --at 9 --only x --format json").ok().json();
+    assert_eq!(rows.len(), 1);
+    shell.run("snapshot late.parquet --at 10 --only x").fails(1, &["row 2", "lots"]);
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::columns::{self, owner};
 use crate::error::{Error, Place, Result};
@@ -49,20 +49,25 @@ impl PricesOf<'_> {
     }
 
     /// The price of a group's asset in the snapshot of another group, where the asset is not: a file may tell it.
-    pub(super) fn later(&self, group: usize, snapshot: usize) -> Option<Ratio> {
-        let Self::File(file) = self else { return None };
+    pub(super) fn later(&self, group: usize, snapshot: usize) -> Result<Option<Ratio>, String> {
+        let Self::File(file) = self else { return Ok(None) };
         let parts = file.of_groups[group].iter().zip(&file.of_groups[snapshot]).zip(&file.is_time);
         let key: Key = parts.map(|((own, of), is_time)| if *is_time { of } else { own }.clone()).collect();
-        file.find(&key).ok().flatten()
+        file.find(&key)
     }
 
-    /// All prices of a file.
+    /// All prices that a file has of assets that are there.
     pub(super) fn all(&self) -> impl Iterator<Item = Ratio> + '_ {
         let file = match self {
             Self::Column(_) => None,
             Self::File(file) => Some(file),
         };
-        file.into_iter().flat_map(|file| file.numbers.keys().filter_map(|key| file.find(key).ok().flatten()))
+        let all = |file: &FilePrices| -> Vec<Ratio> {
+            let there: HashSet<Key> = file.of_groups.iter().map(|key| file.asset(key)).collect();
+            let own = file.numbers.keys().filter(|key| there.contains(&file.asset(key)));
+            own.filter_map(|key| file.find(key).ok().flatten()).collect()
+        };
+        file.into_iter().flat_map(all)
     }
 
     /// Those of a file, joined by all of its columns that are group columns: it needs one at least.
@@ -116,6 +121,15 @@ impl PricesOf<'_> {
 }
 
 impl FilePrices {
+    /// The part of a key that is no snapshot's.
+    fn asset(&self, key: &Key) -> Key {
+        key.iter()
+            .zip(&self.is_time)
+            .filter(|(_, is_time)| !**is_time)
+            .map(|(part, _)| part.clone())
+            .collect()
+    }
+
     fn find(&self, key: &Key) -> Result<Option<Ratio>, String> {
         self.numbers.get(key).map_or(Ok(None), |&number| self.prices.of(number))
     }

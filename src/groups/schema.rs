@@ -19,6 +19,8 @@ pub struct GroupSchema {
     pub fields: Vec<Field>,
     /// For each file, where each column's values come from.
     sources: Vec<Vec<Option<KeySource>>>,
+    /// Whether hexadecimal text is one whatever its case.
+    lowers: bool,
 }
 
 impl GroupSchema {
@@ -55,13 +57,18 @@ impl GroupSchema {
             let united = types.reduce(|a, b| widen(&a, &b)).unwrap_or(DataType::Utf8);
             Field::new(name, united, true)
         });
-        Self { fields: fields.collect(), sources }
+        Self { fields: fields.collect(), sources, lowers: false }
     }
 
     /// The same columns for some of the files, in this order.
     pub fn part(&self, files: &[usize]) -> Self {
         let sources = files.iter().map(|&file| self.sources[file].clone()).collect();
-        Self { fields: self.fields.clone(), sources }
+        Self { fields: self.fields.clone(), sources, lowers: self.lowers }
+    }
+
+    /// The same where addresses in text are one whatever their case: they are written in small letters.
+    pub fn lowering(self) -> Self {
+        Self { lowers: true, ..self }
     }
 
     /// Where a file's values of a group column come from; none where it has no such column.
@@ -103,7 +110,8 @@ impl GroupSchema {
                 Some(KeySource::Stem) => text(&source.source.stem),
                 None => new_null_array(field.data_type(), rows),
             };
-            convert(&column, field.data_type())
+            let column = convert(&column, field.data_type())?;
+            Ok(if self.lowers { lower(column) } else { column })
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         converter.convert_columns(&columns).map_err(Error::arrow("compare group columns"))
@@ -222,6 +230,17 @@ pub fn convert(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         }));
     }
     Ok(Arc::new(text.finish()))
+}
+
+/// Hexadecimal text in small letters.
+fn lower(column: ArrayRef) -> ArrayRef {
+    let Some(text) = column.as_string_opt::<i32>() else { return column };
+    let is_hex = |text: &str| {
+        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let lower = |text: &str| if is_hex(text) { text.to_ascii_lowercase() } else { text.to_owned() };
+    Arc::new(text.iter().map(|cell| cell.map(lower)).collect::<StringArray>())
 }
 
 /// Times as text; midnights as dates.

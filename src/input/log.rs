@@ -3,13 +3,15 @@
 use arrow::datatypes::{DataType, Schema};
 
 use super::Source;
-use super::roles::{ASSET, CHAIN, Encoding, Finder, KeyColumn, encoding};
+use super::roles::{ASSET, CHAIN, Encoding, Finder, KeyColumn, KeySource, encoding};
 use crate::error::Result;
 use crate::options::snapshot::Named;
 
 const BLOCK: &[&str] = &["block_number", "blocknumber", "block", "block_num"];
 const FROM: &[&str] = &["from_address", "from", "sender", "src", "from_addr"];
 const TO: &[&str] = &["to_address", "to", "recipient", "receiver", "dst", "to_addr"];
+/// What a transfer's amount is called first; whatever a balance may be called comes after.
+const VALUE: &[&str] = &["value", "amount", "raw_amount", "quantity", "raw_value"];
 /// How columns begin that hold ids of single tokens.
 const TOKEN_ID: [&str; 3] = ["token_id", "tokenid", "token_ids"];
 
@@ -49,6 +51,7 @@ pub fn find(source: &Source, schema: &Schema, named: &Named) -> Result<Log> {
                 DataType::Decimal32(_, 0) | DataType::Decimal64(_, 0) | DataType::Decimal128(_, 0)
             )
             || of.is_string()
+            || matches!(of, DataType::Dictionary(_, values) if values.is_string() || values.is_integer())
     };
     if !is_number(of_block) {
         let name = schema.field(block).name();
@@ -70,6 +73,19 @@ pub fn find(source: &Source, schema: &Schema, named: &Named) -> Result<Log> {
         }
         None => finder.role(ASSET, 2),
     });
+    let of_keys = keys.iter().filter_map(|key| match key.source {
+        KeySource::Column(column) => Some(column),
+        _ => None,
+    });
+    for column in [from, to].into_iter().chain(of_keys) {
+        let of = schema.field(column).data_type();
+        if of.is_nested() && !matches!(of, DataType::Dictionary(..)) {
+            return Err(finder.error(format!(
+                "`{}` is nested (of type {of}) and holds neither owners nor tokens; name another column",
+                schema.field(column).name()
+            )));
+        }
+    }
     Ok(Log { block, from, to, amount, keys })
 }
 
@@ -95,7 +111,10 @@ fn amount(finder: &Finder<'_>, named: &Named) -> Result<usize> {
             if let Some(id) = id {
                 return Err(refuse_ids(id));
             }
-            finder.amounts().next().ok_or_else(|| {
+            let named: Vec<(usize, Encoding)> = finder.amounts_of(VALUE).chain(finder.amounts()).collect();
+            // An exact one before a double, whatever they are called.
+            let exact = named.iter().find(|(_, encoding)| *encoding < Encoding::Double).or(named.first());
+            *exact.ok_or_else(|| {
                 finder.error(format!(
                     "no column is recognised as the amount; name it with --amount (it has {})",
                     finder.columns().join(", ")

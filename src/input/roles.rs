@@ -339,7 +339,12 @@ impl Finder<'_> {
 
     /// Columns whose names say that they are amounts, best first.
     pub(super) fn amounts(&self) -> impl Iterator<Item = (usize, Encoding)> + '_ {
-        AMOUNT.iter().flat_map(move |name| {
+        self.amounts_of(AMOUNT)
+    }
+
+    /// Columns of these names, and of how they end, best first.
+    pub(super) fn amounts_of(&self, names: &'static [&str]) -> impl Iterator<Item = (usize, Encoding)> + '_ {
+        names.iter().flat_map(move |name| {
             let columns = SUFFIXES.iter().filter_map(move |suffix| self.like(&format!("{name}{suffix}")));
             let mut columns: Vec<(usize, Encoding)> =
                 columns.filter_map(|i| Some((i, encoding(self.schema.field(i).data_type())?))).collect();

@@ -19,7 +19,9 @@ const TABLES: usize = 256;
 /// Rows that are spread over tables at a time.
 const ROWS: usize = 1 << 15;
 /// Bytes of a holder, and of its place in a table.
-pub(super) const OF_ENTRY: u64 = 130;
+const OF_ENTRY: u64 = 130;
+/// Bytes of a name that is no address, beside its own.
+const OF_NAME: u64 = 120;
 /// The epoch of transfers that are of no interest.
 pub(super) const LATE: u32 = u32::MAX >> 1;
 
@@ -33,7 +35,10 @@ pub(super) struct Name {
 
 /// Names that are no addresses of 20 bytes.
 #[derive(Debug, Default)]
-pub(super) struct OtherNames(Mutex<Known>);
+pub(super) struct OtherNames {
+    known: Mutex<Known>,
+    bytes: AtomicU64,
+}
 
 /// Their numbers, and they by their numbers.
 #[derive(Debug, Default)]
@@ -80,16 +85,17 @@ impl Name {
 
 impl OtherNames {
     fn number(&self, name: &[u8]) -> u32 {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Known { numbers, names } = &mut *known;
         *numbers.entry_ref(name).or_insert_with(|| {
             names.push(name.into());
+            self.bytes.fetch_add(2 * name.len() as u64 + OF_NAME, Ordering::Relaxed);
             names.len() as u32 - 1
         })
     }
 
     fn name(&self, number: u32) -> Box<[u8]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).names[number as usize].clone()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).names[number as usize].clone()
     }
 }
 
@@ -369,6 +375,11 @@ impl Tables {
     /// How many entries there are.
     pub(super) fn entries(&self) -> u64 {
         self.entries.load(Ordering::Relaxed)
+    }
+
+    /// What holders take, and their names where they are long.
+    pub(super) fn bytes(&self) -> u64 {
+        self.entries() * OF_ENTRY + self.others.bytes.load(Ordering::Relaxed)
     }
 
     /// So many there may be: half of what there are places for, as tables differ in size.

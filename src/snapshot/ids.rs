@@ -13,7 +13,8 @@ use ruint::aliases::U256;
 
 use super::fold::{Moves, Name};
 use super::read::Reader;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::memory;
 
 /// What is known of a token's amounts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +32,8 @@ const MINTS: u64 = 4;
 /// Small ids are below this power of two, and hashes above that.
 const SMALL_BITS: usize = 32;
 const LARGE_BITS: usize = 160;
+/// Bytes of an amount that a holder had.
+const OF_AMOUNT: u64 = 200;
 /// Of so many amounts, one is looked at closely while the log is read.
 const SAMPLED: u64 = 64;
 
@@ -109,9 +112,8 @@ impl Signs {
             all.tokens.resize(own.tokens.len(), Token::default());
         }
         all.tokens.iter_mut().zip(&own.tokens).for_each(|(token, own)| token.join(own));
-        let Found { tokens, seen } = &mut *all;
-        let undecided = own.seen.0.iter().filter(|((token, ..), _)| tokens[*token as usize].may_be_ids());
-        undecided.for_each(|(key, count)| *seen.0.entry(*key).or_default() += count);
+        // All transfers of these amounts or none: a count without some of them would say what is not so.
+        own.seen.0.iter().for_each(|(key, count)| *all.seen.0.entry(*key).or_default() += count);
     }
 
     /// The numbers of tokens whose amounts may be ids, by all that is known.
@@ -128,7 +130,7 @@ impl Signs {
 }
 
 /// The numbers of the tokens whose amounts are ids. Reads the log again where some may be.
-pub(super) fn of(signs: Signs, reader: &Reader<'_>) -> Result<HashSet<u32>> {
+pub(super) fn of(signs: Signs, reader: &Reader<'_>, room: u64) -> Result<HashSet<u32>> {
     let mut ids = signs.suspects();
     if ids.is_empty() {
         return Ok(ids);
@@ -141,6 +143,14 @@ pub(super) fn of(signs: Signs, reader: &Reader<'_>) -> Result<HashSet<u32>> {
                 seen.add(token, amount, from, to);
             }
         });
+        let held = seen.0.len() as u64 * OF_AMOUNT;
+        if held > room {
+            return Err(Error::Memory(format!(
+                "whether tokens have ids for amounts takes about {} to find out; allow more with --memory-limit, say so \
+                 with --nfts keep, or take some tokens at a time with --only",
+                memory::show(held)
+            )));
+        }
         Ok(())
     })?;
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, UInt64Type};
 use rayon::prelude::*;
 use ruint::aliases::U256;
@@ -141,7 +141,6 @@ impl Reader<'_> {
             problem,
             remedy: remedy.into(),
         };
-        let tokens = keys.ids(&self.logs.schema, self.registry, input, batch, roots)?;
         let blocks = blocks(&projected(batch, roots, log.block));
         let blocks = blocks.map_err(|row| {
             bad(
@@ -160,10 +159,23 @@ impl Reader<'_> {
         };
         let mut epochs: Vec<u32> = blocks.values().iter().map(|&block| epoch(block)).collect();
         let found = self.keep_only(input, log, batch, roots, &mut epochs)?;
+        // What does not count is not looked at, whatever it is.
+        let counting: Vec<u32> =
+            (0..).zip(&epochs).filter(|(_, epoch)| **epoch != LATE).map(|(row, _)| row).collect();
+        let all = counting.len() == epochs.len();
+        let rows = UInt32Array::from(counting);
+        let taken = (!all).then(|| take_record_batch(batch, &rows)).transpose();
+        let taken = taken.map_err(Error::arrow("read transfers"))?;
+        let batch = taken.as_ref().unwrap_or(batch);
+        epochs.retain(|&epoch| epoch != LATE);
+        let bad = |column: usize, row: usize, problem: String, remedy: &str| {
+            bad(column, rows.value(row) as usize, problem, remedy)
+        };
+        let tokens = keys.ids(&self.logs.schema, self.registry, input, batch, roots)?;
         let side = |column: usize| -> Result<Vec<Name>> {
             let (mut names, mut missing) = (Vec::with_capacity(epochs.len()), None);
             let each = |owner: Option<&[u8]>| {
-                if owner.is_none() && epochs[names.len()] != LATE {
+                if owner.is_none() {
                     missing.get_or_insert(names.len());
                 }
                 names.push(owner.map_or(Name::NOBODY, |owner| Name::of(owner, self.others)));
@@ -179,7 +191,7 @@ impl Reader<'_> {
             bad(log.amount, row, problem, "leave the row out, or write the amount that was transferred")
         })?;
         let missing = |row: usize| decoded.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
-        if let Some(row) = (0..epochs.len()).find(|&row| epochs[row] != LATE && missing(row)) {
+        if let Some(row) = (0..epochs.len()).find(|&row| missing(row)) {
             let remedy = "write how much was transferred, or leave the row out";
             return Err(bad(log.amount, row, "there is no amount".into(), remedy));
         }
@@ -210,7 +222,9 @@ impl Reader<'_> {
             KeySource::Column(column) => {
                 let tokens = owner::decode(&projected(batch, roots, column));
                 let tokens = tokens.map_err(Error::arrow("read the column of tokens"))?;
-                for (epoch, token) in epochs.iter_mut().zip(tokens.iter()) {
+                for (epoch, token) in
+                    epochs.iter_mut().zip(tokens.iter()).filter(|(epoch, _)| **epoch != LATE)
+                {
                     match token.and_then(|token| self.only.get(token)) {
                         Some(token) if !found.contains(token) => drop(found.insert(token.clone())),
                         Some(_) => {}
