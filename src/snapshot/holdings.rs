@@ -1,0 +1,184 @@
+//! What all holders have: who holds something at a snapshot, and who has what nobody can have.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rayon::prelude::*;
+use ruint::aliases::U256;
+
+use super::SHOWN;
+use super::fold::{Entry, OtherNames, Tables};
+use crate::columns::owner;
+use crate::error::{Error, Result};
+use crate::options::Negatives;
+use crate::options::snapshot::Asked;
+
+/// What all holders have, from each epoch on in which that changes.
+pub(super) struct Holdings {
+    lists: Vec<Vec<Entry>>,
+    /// Where each holder's entries start in a list.
+    starts: Vec<Vec<u32>>,
+    pub(super) others: OtherNames,
+}
+
+/// A holder in a snapshot, in the order in which they are written, but for close neighbours.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Holding {
+    token: u32,
+    /// The opposite of the leading bits of its balance.
+    leading: u64,
+    /// Where its entry is.
+    place: (u32, u32),
+}
+
+/// The length of a number and its leading bits: larger numbers have no smaller ones.
+fn leading(amount: &U256) -> u64 {
+    let bits = amount.bit_len();
+    let top = if bits > 55 { *amount >> (bits - 55) } else { *amount << (55 - bits) };
+    (bits as u64) << 55 | (top.as_limbs()[0] & ((1 << 55) - 1))
+}
+
+impl Holdings {
+    /// Of tokens that get these places.
+    pub(super) fn of(tables: Tables, places: &[u32]) -> Self {
+        let (lists, others) = tables.finish(places);
+        let mut holdings = Self { lists, starts: vec![], others };
+        holdings.start();
+        holdings
+    }
+
+    fn start(&mut self) {
+        let starts = |entries: &Vec<Entry>| -> Vec<u32> {
+            let is_first = |&at: &u32| at == 0 || !entries[at as usize].is_of(&entries[at as usize - 1]);
+            (0..entries.len() as u32).filter(is_first).collect()
+        };
+        self.starts = self.lists.par_iter().map(starts).collect();
+    }
+
+    pub(super) fn entry(&self, row: &Holding) -> &Entry {
+        &self.lists[row.place.0 as usize][row.place.1 as usize]
+    }
+
+    /// Leaves out all holders of some tokens.
+    pub(super) fn drop(&mut self, tokens: &HashSet<u32>) {
+        if !tokens.is_empty() {
+            self.lists.par_iter_mut().for_each(|list| list.retain(|entry| !tokens.contains(&entry.token())));
+            self.start();
+        }
+    }
+
+    /// Refuses holders of what no holder can have, or tells of them.
+    pub(super) fn check(&self, asked: &Asked, names: &[String]) -> Result<Vec<String>> {
+        let beyond = |entry: &&Entry| entry.sum().amount().is_none();
+        let mut beyond: Vec<&Entry> = self.lists.par_iter().flatten_iter().filter(beyond).collect();
+        beyond.par_sort_unstable_by(|a, b| {
+            (a.epoch(), a.token())
+                .cmp(&(b.epoch(), b.token()))
+                .then_with(|| a.name().compare(&b.name(), &self.others))
+        });
+        let show = |entry: &Entry| {
+            let (owner, block) =
+                (owner::show(&entry.name().owner(&self.others)), asked.at[entry.epoch() as usize]);
+            format!("{owner} has {} at block {block}", entry.sum().show())
+        };
+        if let Some(entry) = beyond.iter().find(|entry| !entry.sum().is_negative()) {
+            return Err(Error::Group {
+                group: names[entry.token() as usize].clone(),
+                problem: format!("{}, more than 256 bits hold", show(entry)),
+                remedy: "no token can have so much: is the column of amounts one of ids?".into(),
+            });
+        }
+        let Some(first) = beyond.first() else { return Ok(vec![]) };
+        let mut of_tokens = BTreeMap::new();
+        for entry in &beyond {
+            let (owners, _) = of_tokens.entry(entry.token()).or_insert((HashSet::new(), *entry));
+            owners.insert(entry.name().owner(&self.others));
+        }
+        let holders: usize = of_tokens.values().map(|(owners, _)| owners.len()).sum();
+        if asked.negatives == Negatives::Error {
+            let others = match (holders - 1, of_tokens.len()) {
+                (0, _) => String::new(),
+                (1, _) => ", and another holder has less than nothing".into(),
+                (n, 1) => format!(", and {n} other holders have less than nothing"),
+                (n, tokens) => format!(", and {n} other holders of {tokens} tokens have less than nothing"),
+            };
+            return Err(Error::Group {
+                group: names[first.token() as usize].clone(),
+                problem: format!("{}{others}: transfers are missing from the log", show(first)),
+                remedy:
+                    "add the files of all blocks from the token's first on, or leave such holders out with \
+                         --negatives drop"
+                        .into(),
+            });
+        }
+        let mut told: Vec<String> = of_tokens
+            .iter()
+            .take(SHOWN)
+            .map(|(&token, (owners, first))| {
+                let holders =
+                    if owners.len() == 1 { "1 holder".into() } else { format!("{} holders", owners.len()) };
+                format!(
+                    "{}: {holders} left out who would have less than nothing ({}): transfers are missing from the log",
+                    names[token as usize],
+                    show(first)
+                )
+            })
+            .collect();
+        told.extend(
+            (of_tokens.len() > SHOWN).then(|| format!("… and of {} other tokens", of_tokens.len() - SHOWN)),
+        );
+        Ok(told)
+    }
+
+    /// The places of a list's entries that say what somebody has at a snapshot.
+    fn held(&self, list: usize, epoch: u32) -> impl Iterator<Item = (usize, U256)> + '_ {
+        let (entries, starts) = (&self.lists[list], &self.starts[list]);
+        let ends = starts.iter().skip(1).map(|&end| end as usize).chain([entries.len()]);
+        let last = starts.iter().zip(ends).filter_map(move |(&start, end)| {
+            let own = &entries[start as usize..end];
+            (start as usize + own.partition_point(|entry| entry.epoch() <= epoch))
+                .checked_sub(1)
+                .filter(|&at| at >= start as usize)
+        });
+        last.filter_map(|at| Some((at, entries[at].sum().amount().filter(|balance| !balance.is_zero())?)))
+    }
+
+    /// How many rows all snapshots have, of which there are so many.
+    pub(super) fn rows_of(&self, snapshots: u32) -> usize {
+        let of_list = |entries: &Vec<Entry>| -> usize {
+            let until = |at: usize| match entries.get(at + 1) {
+                Some(next) if next.is_of(&entries[at]) => next.epoch(),
+                _ => snapshots,
+            };
+            let is_held = |at: &usize| entries[*at].sum().amount().is_some_and(|balance| !balance.is_zero());
+            let held = (0..entries.len()).filter(is_held);
+            held.map(|at| (until(at) - entries[at].epoch()) as usize).sum()
+        };
+        self.lists.par_iter().map(of_list).sum()
+    }
+
+    /// Who holds something at a snapshot: by token, the largest first.
+    pub(super) fn rows(&self, epoch: u32) -> Vec<Holding> {
+        let of_list = |(list, entries): (usize, &Vec<Entry>)| -> Vec<Holding> {
+            let held = self.held(list, epoch);
+            held.map(|(at, balance)| Holding {
+                token: entries[at].token(),
+                leading: !leading(&balance),
+                place: (list as u32, at as u32),
+            })
+            .collect()
+        };
+        let of_lists: Vec<Vec<Holding>> = self.lists.par_iter().enumerate().map(of_list).collect();
+        let mut rows = of_lists.concat();
+        drop(of_lists);
+        rows.par_sort_unstable_by(|a, b| {
+            (a.token, a.leading).cmp(&(b.token, b.leading)).then_with(|| {
+                let (a, b) = (self.entry(a), self.entry(b));
+                b.sum()
+                    .amount()
+                    .cmp(&a.sum().amount())
+                    .then_with(|| a.name().compare(&b.name(), &self.others))
+            })
+        });
+        rows
+    }
+}
