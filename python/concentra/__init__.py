@@ -11,6 +11,8 @@ write: a :class:`Result`, which Polars, pandas, DuckDB and pyarrow read as it is
 
 from __future__ import annotations
 
+import datetime
+import difflib
 import json
 import os
 import sys
@@ -19,7 +21,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from . import _concentra
+from . import _concentra, _options
 from ._concentra import (
     ConcentraError,
     DeviceError,
@@ -233,10 +235,14 @@ def _run(command: str, source: Source | Iterable[Source], progress: Progress, op
         elif hasattr(one, "__arrow_c_stream__"):
             tables.append(one)
         else:
-            raise UsageError(
-                f"a {type(one).__name__} is no path and has no Arrow stream (__arrow_c_stream__); "
+            remedy = "collect() it first" if hasattr(one, "collect") else (
                 "pass it through pyarrow.table or polars.DataFrame"
             )
+            raise UsageError(
+                f"a {type(one).__name__} is no path and has no Arrow stream (__arrow_c_stream__); {remedy}"
+            )
+    if any("\0" in path for path in paths):
+        raise UsageError("a path has a null character")
     arguments = [*_arguments(command, options), "--", *(paths or [_concentra._NO_PATH])]
     with watcher(progress) as look:
         found, _, told, note = _concentra._run(arguments, tables, look)
@@ -250,27 +256,71 @@ def _sources(source: Any) -> list[Any]:
     # A data frame may be iterable, too.
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "__arrow_c_stream__"):
         return [source]
-    try:
-        several = list(source)
-    except TypeError:
+    # A dictionary's keys are no paths, nor are the numbers of bytes.
+    if isinstance(source, (dict, bytes)) or not isinstance(source, Iterable):
         return [source]
+    several = list(source)
     if not several:
         raise UsageError("there is no input: give a path, a table, or several")
     return several
 
 
+# What is written, shown or configured elsewhere.
+_ELSEWHERE = {
+    "output": "results are returned: write them from there",
+    "format": "results are returned: write them from there",
+    "overwrite": "results are returned: write them from there",
+    "cohort_table": "it is returned as .cohort_table",
+    "summary": "it is returned as .summary",
+    "games": "they are returned as .games",
+    "vintages": "they are returned as .vintages",
+    "records": "they are returned as .records",
+    "timing": "what ran where is returned as .records",
+    "trace": "what ran where is returned as .records",
+    "explain": "what computed and why is returned as .note",
+    "config": "configuration files are for the command line",
+}
+
+
 def _arguments(command: str, options: Any) -> list[str]:
+    kinds: Any = getattr(_options, command.title())
+    known = set(kinds.__required_keys__ | kinds.__optional_keys__) | ({"output"} if command == "generate" else set())
     arguments = [command]
     for name, value in options.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = _ELSEWHERE.get(name) or (f"did you mean {near[0]}?" if near else f"{command} has no such option")
+            raise UsageError(f"unexpected argument {name}: {hint}")
         flag = "--" + name.rstrip("_").replace("_", "-")
+        # Numbers and truths of NumPy are those of Python.
+        if hasattr(value, "item") and not hasattr(value, "__len__"):
+            value = value.item()
         if value is None or value is False:
             continue
         if value is True:
             arguments.append(flag)
-        elif isinstance(value, (str, os.PathLike)):
-            arguments.append(f"{flag}={os.fspath(value)}")
-        elif isinstance(value, Iterable):
-            arguments.append(f"{flag}=" + ",".join(str(one) for one in value))
-        else:
+        elif isinstance(value, Iterable) and not isinstance(value, (str, os.PathLike)):
+            several = [_text(name, one) for one in value]
+            # None of several is nothing.
+            if several:
+                arguments.append(f"{flag}=" + ",".join(several))
+        elif isinstance(value, str):
             arguments.append(f"{flag}={value}")
+        else:
+            arguments.append(f"{flag}={_text(name, value)}")
     return arguments
+
+
+def _text(name: str, value: Any) -> str:
+    if hasattr(value, "item") and not hasattr(value, "__len__"):
+        value = value.item()
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        value = value.date()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    if "," in text:
+        raise UsageError(f"{name}: a comma separates values, and {text!r} has one in itself; rename it")
+    return text

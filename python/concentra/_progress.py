@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,11 @@ def _in_notebook() -> bool:
     return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
 
 
+def _display() -> Any:
+    # Loaded already where this is asked for, and without types of its own.
+    return importlib.import_module("IPython.display")
+
+
 class _Bar:
     """A bar in a notebook, a line elsewhere."""
 
@@ -53,18 +59,15 @@ class _Bar:
         if not _in_notebook():
             print(f"\r{text}", end="", file=sys.stderr, flush=True)
             return
-        from IPython.display import HTML, display
-
-        bar: Any = HTML(f'<progress max="{rows}" value="{min(done, rows)}" aria-label="{text}"></progress> {text}')
+        shown = _display()
+        bar = shown.HTML(f'<progress max="{rows}" value="{min(done, rows)}" aria-label="{text}"></progress> {text}')
         if self._handle is None:
-            self._handle = display(bar, display_id=True)
+            self._handle = shown.display(bar, display_id=True)
         else:
             self._handle.update(bar)
 
     def finish(self) -> None:
         if self._handle is not None:
-            from IPython.display import HTML
-
-            self._handle.update(HTML(""))
+            self._handle.update(_display().HTML(""))
         elif self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

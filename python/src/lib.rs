@@ -2,6 +2,7 @@
 //!
 //! What users see is `concentra/__init__.py`; this is what cannot be written there.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,26 +30,26 @@ use pyo3::types::{PyCapsule, PyDict};
 mod html;
 
 create_exception!(
-    _concentra,
+    concentra,
     ConcentraError,
     PyException,
     "Something went wrong; the message says what and what to do."
 );
 create_exception!(
-    _concentra,
+    concentra,
     UsageError,
     ConcentraError,
     "A request that contradicts itself or names something unknown."
 );
-create_exception!(_concentra, InputError, ConcentraError, "An input that is not what it should be.");
+create_exception!(concentra, InputError, ConcentraError, "An input that is not what it should be.");
 create_exception!(
-    _concentra,
+    concentra,
     DeviceError,
     ConcentraError,
     "A device that is not there or failed, or two that differ."
 );
 create_exception!(
-    _concentra,
+    concentra,
     MemoryLimitError,
     ConcentraError,
     "Not even what must be in memory fits into it."
@@ -156,7 +157,8 @@ fn _run(
     tables: Vec<Bound<'_, PyAny>>,
     look: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Tuple> {
-    let tables = tables.iter().map(|source| read(py, source)).collect::<PyResult<Vec<Table>>>()?;
+    let streams =
+        tables.iter().map(ArrowArrayStreamReader::from_pyarrow_bound).collect::<PyResult<Vec<_>>>()?;
     let stop = AtomicBool::new(false);
     let progress = Progress::hidden();
     let watch = progress.watch();
@@ -166,22 +168,26 @@ fn _run(
         let (stop, progress) = (&stop, &progress);
         scope.spawn(move || {
             let interrupted = || stop.load(Ordering::Relaxed);
-            let found = execute(&arguments, tables, &interrupted, progress).and_then(|found| {
-                let Found { tables, written, warnings, note } = found;
+            let work = || -> Result<Tuple, Error> {
+                let read = |stream| read(stream, &interrupted);
+                let tables = streams.into_iter().map(read).collect::<Result<_, Error>>()?;
+                let Found { tables, written, warnings, note } =
+                    execute(&arguments, tables, &interrupted, progress)?;
                 let table = |(name, results)| Ok((name, PyTable::new(results)?));
-                Ok((
-                    tables.into_iter().map(table).collect::<Result<Vec<_>, Error>>()?,
-                    written,
-                    warnings,
-                    note,
-                ))
-            });
+                let tables = tables.into_iter().map(table).collect::<Result<Vec<_>, Error>>()?;
+                Ok((tables, written, warnings, note))
+            };
+            let found = catch_unwind(AssertUnwindSafe(work));
             let _ = done.send(found);
         });
         let mut wrong = None;
         loop {
             match py.detach(|| waited.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LOOK)) {
-                Ok(found) => return wrong.map_or_else(|| found.map_err(raise), Err),
+                Ok(found) => {
+                    let defect = |_| ConcentraError::new_err("a defect of concentra: see standard error");
+                    let found = found.map_err(defect).and_then(|found| found.map_err(raise));
+                    return wrong.map_or(found, Err);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(ConcentraError::new_err("a defect of concentra: see standard error"));
@@ -199,17 +205,22 @@ fn _run(
     Ok(found)
 }
 
-/// A table of anything that has an Arrow stream.
-fn read(py: Python<'_>, source: &Bound<'_, PyAny>) -> PyResult<Table> {
-    let reader = ArrowArrayStreamReader::from_pyarrow_bound(source)?;
-    let schema = reader.schema();
-    let read = move || -> Result<Table, Error> {
-        let batches =
-            reader.collect::<Result<Vec<_>, _>>().map_err(Error::arrow("read the table's stream"))?;
-        Table::new(&schema, batches)
-    };
-    // Whoever makes the stream may need the interpreter.
-    py.detach(read).map_err(raise)
+/// The table of a stream. Whoever makes it may need the interpreter.
+fn read(stream: ArrowArrayStreamReader, interrupted: &dyn Fn() -> bool) -> Result<Table, Error> {
+    let schema = stream.schema();
+    let mut batches = vec![];
+    for batch in stream {
+        if interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let broken = |error: ArrowError| match error.to_string() {
+            // A stream of Python's that was stopped says so in words alone.
+            text if text.contains("KeyboardInterrupt") => Error::Interrupted,
+            text => Error::Schema { file: "the table".into(), problem: format!("its stream broke: {text}") },
+        };
+        batches.push(batch.map_err(broken)?);
+    }
+    Table::new(&schema, batches)
 }
 
 /// The flags of a command.
@@ -289,6 +300,8 @@ fn _concentra(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ] {
         module.add(name, class)?;
     }
+    // Those that Python raises have one, too.
+    py.get_type::<ConcentraError>().setattr("file", py.None())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("_NO_PATH", concentra::session::NO_PATH)
 }

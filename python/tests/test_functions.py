@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ import typing
 from pathlib import Path
 
 import duckdb
+import numpy
 import pandas
 import polars
 import pyarrow
@@ -152,14 +154,20 @@ def test_errors_say_what_and_where(data: Path, tmp_path: Path) -> None:
         (dict(top_holders=-1), "top-holders"),
         (dict(output="x.parquet"), "returned"),
         (dict(timing=True), "returned"),
+        (dict(config="x.toml"), "command line"),
+        (dict(by=["a,b"]), "comma"),
         (dict(cumulative=True), "snapshots"),
     ]:
         with pytest.raises(concentra.UsageError, match=text):
             concentra.analyze(frame, **wrong)  # type: ignore[arg-type]
     with pytest.raises(concentra.UsageError, match="int is no path"):
         concentra.analyze(3)  # type: ignore[arg-type]
-    with pytest.raises(concentra.UsageError, match="no input"):
-        concentra.analyze([])
+    for source, text in [([], "no input"), ("\0", "null"), ({"a": 1}, "dict"), (b"x", "bytes"), (frame.lazy(), "collect")]:
+        with pytest.raises(concentra.UsageError, match=text) as wrong_source:
+            concentra.analyze(source)  # type: ignore[arg-type]
+        assert wrong_source.value.file is None
+    again = pickle.loads(pickle.dumps(missing.value))
+    assert type(again) is concentra.InputError and str(again) == str(missing.value)
     with pytest.raises(concentra.DeviceError):
         concentra.analyze(data / "holders/lark", device="no such device", require_gpu=True)
     assert issubclass(concentra.UsageError, concentra.ConcentraError)
@@ -194,8 +202,45 @@ def test_a_stream_that_is_closed_or_breaks(data: Path) -> None:
         raise ValueError("the well is dry")
 
     schema = pyarrow.schema({"balance": pyarrow.int64()})
-    with pytest.raises(concentra.ConcentraError, match="the well is dry"):
+    with pytest.raises(concentra.InputError, match="the well is dry"):
         concentra.analyze(pyarrow.RecordBatchReader.from_batches(schema, broken()))
+
+    def stopped() -> typing.Iterator[pyarrow.RecordBatch]:
+        yield pyarrow.record_batch({"balance": [1]})
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        concentra.analyze(pyarrow.RecordBatchReader.from_batches(schema, stopped()))
+
+
+@pytest.mark.filterwarnings("ignore::concentra.ConcentraWarning")
+def test_what_only_tables_can_hold() -> None:
+    # More digits than a decimal of 38 has, as DuckDB hands its HUGEINT over.
+    owners = duckdb.sql(
+        "select 170141183460469231731687303715884105721::hugeint as owner, 5 as balance "
+        "union all select 170141183460469231731687303715884105722::hugeint, 6"
+    )
+    assert concentra.analyze(owners, by="none", owners="merge").to_arrow()["n_holders"].to_pylist() == [2]
+    largest = duckdb.sql("select (2::hugeint ** 126)::hugeint * 1 as balance")
+    assert concentra.analyze(largest, by="none").to_arrow()["total"].to_pylist() == [str(2**126)]
+    # Bytes that are a type of their own are no amounts.
+    with pytest.raises(concentra.InputError, match="amount"):
+        concentra.analyze(duckdb.sql("select 'a' as address, ('1' || repeat('0', 68))::bignum as balance"), by="none")
+    # Text that is none.
+    buffers = [pyarrow.py_buffer(b"\x00\x00\x00\x00\x02\x00\x00\x00"), pyarrow.py_buffer(b"x\xf0")]
+    broken = pyarrow.StringArray.from_buffers(1, *buffers)
+    for table in [{"balance": broken}, {"token": broken, "balance": [1]}, {"address": broken, "balance": [1]}]:
+        with pytest.raises(concentra.InputError, match="no UTF-8"):
+            concentra.analyze(pyarrow.table(table), by="none")
+
+
+def test_values_arrive_however_they_are_held() -> None:
+    frame = polars.DataFrame({"address": ["a", "A", "b", "b"], "week": [1, 1, 2, 2], "balance": [1, 2, 3, 4]})
+    plain = concentra.analyze(frame, by=["week"], owners="merge", metrics=["gini"], top=[5], decimals=0)
+    same(concentra.analyze(frame, by=("week",), owners="merge", metrics={"gini"}, top=range(5, 6), decimals=numpy.int64(0),
+                           exclude=[], labels=[], entities=numpy.bool_(False), top_holders=None), plain.to_arrow())
+    swept = concentra.sweep(frame, by="week", top_holders=["all", 1.0, numpy.int32(2)], metrics=["gini"])
+    assert sorted(set(swept.to_arrow()["top_holders"].to_pylist())) == ["1", "2", "all"]
 
 
 def test_two_at_once(data: Path) -> None:
