@@ -120,7 +120,10 @@ class Result:
 
     def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Writes the table as the command line does, whole or not at all: Parquet, CSV, JSON or NDJSON by the name."""
-        self._table._write(os.fspath(path), overwrite)
+        try:
+            self._table._write(os.fspath(path), overwrite)
+        except UsageError as error:
+            raise UsageError(str(error).replace("--overwrite", "overwrite=True")) from None
 
     def other(self, name: str) -> Result:
         """Another table of the same command, by its name: see :attr:`others`."""
@@ -226,6 +229,17 @@ def main() -> None:
     sys.exit(_concentra._main(sys.argv))
 
 
+def _describe() -> None:
+    """Lists the keyword arguments where ``help`` shows them."""
+    for function in (analyze, sweep, power, change, flows, snapshot, compare, generate):
+        kinds: Any = getattr(_options, function.__name__.title())
+        names = ", ".join(sorted(kinds.__required_keys__ | kinds.__optional_keys__))
+        function.__doc__ = f"{function.__doc__}\n\n    Keyword arguments, as the flags of the command line: {names}."
+
+
+_describe()
+
+
 def _run(command: str, source: Source | Iterable[Source], progress: Progress, options: Any) -> Result:
     paths: list[str] = []
     tables: list[ArrowStream] = []
@@ -239,7 +253,7 @@ def _run(command: str, source: Source | Iterable[Source], progress: Progress, op
                 "pass it through pyarrow.table or polars.DataFrame"
             )
             raise UsageError(
-                f"a {type(one).__name__} is no path and has no Arrow stream (__arrow_c_stream__); {remedy}"
+                f"{type(one).__name__} is no path and has no Arrow stream (__arrow_c_stream__); {remedy}"
             )
     if any("\0" in path for path in paths):
         raise UsageError("a path has a null character")
@@ -295,6 +309,8 @@ def _arguments(command: str, options: Any) -> list[str]:
         # Numbers and truths of NumPy are those of Python.
         if hasattr(value, "item") and not hasattr(value, "__len__"):
             value = value.item()
+        if hasattr(value, "__arrow_c_stream__"):
+            raise UsageError(f"{name} takes a path, not a table; write the table to Parquet first")
         if value is None or value is False:
             continue
         if value is True:
