@@ -297,7 +297,8 @@ def test_ctrl_c(tmp_path: Path) -> None:
         "    print('stopped')\n"
     )
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert done.stdout == "stopped\n", done.stderr
     assert time.monotonic() - began < 30
     # What a watcher raises ends the work, too.

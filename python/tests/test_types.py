@@ -49,11 +49,8 @@ def test_wrong_code_is_found(tmp_path: Path) -> None:
         assert checked.returncode == 1 and f"bad{number}.py:2" in checked.stdout, checked.stdout
 
 
-def test_the_package_itself() -> None:
-    import concentra
-
-    assert concentra.__file__ is not None
-    folder, settings = Path(concentra.__file__).parent, Path(__file__).parents[1] / "pyproject.toml"
-    line = [sys.executable, "-m", "mypy", "--no-error-summary", f"--config-file={settings}", str(folder)]
-    checked = subprocess.run(line, capture_output=True, text=True, check=False, cwd=folder.parent)
+def test_the_package_itself(tmp_path: Path) -> None:
+    settings = Path(__file__).parents[1] / "pyproject.toml"
+    line = [sys.executable, "-m", "mypy", "--no-error-summary", f"--config-file={settings}", "-p", "concentra"]
+    checked = subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
