@@ -16,7 +16,7 @@ use crate::choose::Opened;
 use crate::cumulative;
 use crate::error::{Error, Result};
 use crate::groups::schema::GroupSchema;
-use crate::ingest::Context;
+use crate::ingest::{Context, OF_PLAYER};
 use crate::memory::{self, Memory};
 use crate::metrics::{self, Kind};
 use crate::numbers::unit::Unit;
@@ -44,8 +44,7 @@ pub struct Changes {
     pub device: Option<String>,
 }
 
-/// Bytes of a holder in memory, and of one of a pair that is compared.
-pub(crate) const OF_HOLDER: u64 = 160;
+/// Bytes of a holder of a pair that is compared, beside itself.
 const OF_PAIRED: u64 = 100;
 
 /// Compares the snapshots of every asset.
@@ -101,7 +100,7 @@ pub fn change(asked: &Change, context: &Context<'_>) -> Result<Changes> {
     let rows: u64 = holders.iter().map(|holders| holders.players.len() as u64).sum();
     let of_pair = |&(from, to): &(usize, usize)| holders[from].players.len() + holders[to].players.len();
     let largest = pairs.iter().map(of_pair).max().unwrap_or(0) as u64 * OF_PAIRED;
-    let room = memory.room(keys.len()).saturating_sub(rows * OF_HOLDER);
+    let room = memory.room(keys.len()).saturating_sub(rows * OF_PLAYER);
     if largest > room {
         return Err(Error::Memory(format!(
             "a pair of snapshots takes about {} beside all holders; allow more memory, or read fewer files at a time",

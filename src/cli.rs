@@ -365,6 +365,23 @@ pub enum Switch {
     On,
 }
 
+/// Which snapshots are set beside each other.
+#[derive(Debug, Args)]
+pub struct PairArgs {
+    /// Compare every N-th snapshot of an asset, from the first one on
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads, help_heading = "Snapshots")]
+    pub every: NonZeroUsize,
+    /// Compare these two alone
+    #[arg(
+        long,
+        value_name = "FROM,TO",
+        value_delimiter = ',',
+        conflicts_with = "every",
+        help_heading = "Snapshots"
+    )]
+    pub between: Vec<String>,
+}
+
 /// `concentra change`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -380,18 +397,9 @@ pub struct ChangeArgs {
     #[arg(long, help_heading = "Population")]
     pub cumulative: bool,
 
-    /// Compare every N-th snapshot of an asset, from the first one on
-    #[arg(long, value_name = "N", default_value = "1", value_parser = threads, help_heading = "Snapshots")]
-    pub every: NonZeroUsize,
-    /// Compare these two alone
-    #[arg(
-        long,
-        value_name = "FROM,TO",
-        value_delimiter = ',',
-        conflicts_with = "every",
-        help_heading = "Snapshots"
-    )]
-    pub between: Vec<String>,
+    /// Which snapshots.
+    #[command(flatten)]
+    pub pairs: PairArgs,
     /// Write here what those hold who came first: a row per asset, snapshot and first snapshot of its owners
     #[arg(long, value_name = "FILE", help_heading = "Snapshots")]
     pub vintages: Option<PathBuf>,
@@ -431,18 +439,9 @@ pub struct FlowsArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// Compare every N-th snapshot, from the first one on
-    #[arg(long, value_name = "N", default_value = "1", value_parser = threads, help_heading = "Snapshots")]
-    pub every: NonZeroUsize,
-    /// Compare these two alone
-    #[arg(
-        long,
-        value_name = "FROM,TO",
-        value_delimiter = ',',
-        conflicts_with = "every",
-        help_heading = "Snapshots"
-    )]
-    pub between: Vec<String>,
+    /// Which snapshots.
+    #[command(flatten)]
+    pub pairs: PairArgs,
 
     /// Write the results here instead of to stdout
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::columns::owner;
 use crate::error::{Error, Result};
 use crate::groups::Groups;
-use crate::ingest::{Context, Ingest, Player};
+use crate::ingest::{Context, Ingest, OF_PLAYER, Player};
 use crate::input::Source;
 use crate::memory::{self, Memory};
 use crate::options::{By, Negatives, Options, Owners, Snapshot};
@@ -70,8 +70,7 @@ struct Differences {
     notes: Vec<String>,
 }
 
-/// Bytes of a sum, and of a difference.
-const OF_HOLDER: u64 = 160;
+/// Bytes of a difference.
 const OF_ROW: u64 = 150;
 
 /// What came to whom in one snapshot since another.
@@ -89,7 +88,7 @@ fn differences(ingest: &Ingest, options: &Options, context: &Context<'_>) -> Res
     let players = ingest.players(&counted, &memory, options, context)?;
     let groups = &counted.groups;
     let held: u64 = players.iter().map(|own| own.len() as u64).sum();
-    let needed = held * (OF_HOLDER + 2 * OF_ROW);
+    let needed = held * (OF_PLAYER + 2 * OF_ROW);
     if needed > memory.room(groups.keys.len()) {
         return Err(Error::Memory(format!(
             "all sums and their differences are held in memory, about {}; allow more with --memory-limit, or read fewer \

@@ -7,12 +7,12 @@ use arrow::array::{Array, ArrayRef, Float64Array, StringArray, UInt32Array, UInt
 use arrow::compute::take;
 use num_bigint::{BigInt, BigUint, Sign};
 
-use crate::change::{OF_HOLDER, Rows, pairs};
+use crate::change::{Rows, pairs};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::groups::extent::encoded;
 use crate::groups::prices::Ratio;
-use crate::ingest::{Context, Ingest};
+use crate::ingest::{Context, Ingest, OF_PLAYER};
 use crate::memory::{self, Memory};
 use crate::numbers::unit::Unit;
 use crate::options::change::Change;
@@ -104,7 +104,7 @@ pub fn flows(asked: &Change, context: &Context<'_>) -> Result<Flows> {
     let others: Vec<usize> = order.iter().copied().filter(|&group| !players[group].is_empty()).collect();
     let worth = Worth::of(groups, &ingest, &held, &priced, &prices)?.beside(groups, &others, &prices);
     let all: u64 = players.iter().map(|own| own.len() as u64).sum();
-    let room = memory.room(groups.keys.len()).saturating_sub(all * OF_HOLDER);
+    let room = memory.room(groups.keys.len()).saturating_sub(all * OF_PLAYER);
     context.progress.start("comparing", pairs.len() as u64);
     let (mut cells, mut absent): (Vec<(usize, usize, Cell)>, u64) = (vec![], 0);
     for (&(from, to), (before, after)) in pairs.iter().zip(&compared) {

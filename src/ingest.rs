@@ -41,7 +41,7 @@ mod through;
 pub use hold::{Hold, Ranked};
 use lost::Faults;
 pub use lost::{Absent, Lost};
-pub use players::Player;
+pub use players::{OF_PLAYER, Player};
 pub use rewards::{Earner, Earners, Earnings};
 pub use spilled::{Part, Spilled};
 

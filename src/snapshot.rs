@@ -93,7 +93,11 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
     warnings.extend(facts.warnings(asked));
     let mut holdings = Holdings::of(tables, &places);
     if let (NftsArg::Error, Some(&first)) = (asked.nfts, ids.iter().min()) {
-        let others = if ids.len() > 1 { format!(" (and {} others)", ids.len() - 1) } else { String::new() };
+        let others = match ids.len() - 1 {
+            0 => String::new(),
+            1 => " (and another)".into(),
+            n => format!(" (and {n} others)"),
+        };
         return Err(Error::Group {
             group: format!("{}{others}", names[first as usize]),
             problem: "each amount is made once and moves as a whole, as the ids of an ERC-721 token do"

@@ -279,8 +279,7 @@ def test_others_run_meanwhile(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=count)
     thread.start()
-    told: list[tuple[str, int, int]] = []
-    concentra.analyze(made, progress=lambda *now: told.append(now), threads=1)
+    concentra.analyze(made, threads=1)
     done.set()
     thread.join()
     assert ticks > 5, "the interpreter was held"

@@ -4,28 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// The flags that describe one snapshot; a scenario has its own sizes and encodings.
-const ONE_SNAPSHOT: [&str; 15] = [
-    "rows",
-    "groups",
-    "snapshots",
-    "group_sizes",
-    "order",
-    "shape",
-    "sigma",
-    "alpha",
-    "zeros",
-    "decimals",
-    "duplicate_owners",
-    "no_owner",
-    "encoding",
-    "compression",
-    "row_group_rows",
-];
-
-/// Those that say nothing of a log.
-const ONE_TOKEN: [&str; 14] = [
-    "scenario",
+/// The flags that describe the rows of one snapshot; a scenario and a log have their own.
+const ROWS: [&str; 13] = [
     "rows",
     "groups",
     "snapshots",
@@ -40,6 +20,8 @@ const ONE_TOKEN: [&str; 14] = [
     "no_owner",
     "encoding",
 ];
+/// Those that describe its file.
+const FILE: [&str; 2] = ["compression", "row_group_rows"];
 
 /// Make seeded snapshots: any size, any shape, every encoding.
 ///
@@ -56,10 +38,10 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Write a small coherent set of files for examples instead of one snapshot
-    #[arg(long, conflicts_with_all = ONE_SNAPSHOT)]
+    #[arg(long, conflicts_with_all = ROWS, conflicts_with_all = FILE)]
     pub scenario: Option<Scenario>,
     /// Write a log of N transfers of three tokens, and the balances that they make, instead of one snapshot
-    #[arg(long, value_name = "N", value_parser = parse_transfers, conflicts_with_all = ONE_TOKEN)]
+    #[arg(long, value_name = "N", value_parser = parse_transfers, conflicts_with_all = ROWS, conflicts_with = "scenario")]
     pub transfers: Option<u64>,
 
     /// Rows in all: 1000000, 1_000_000 or 2e8

@@ -16,8 +16,8 @@ use crate::memory::{self, Memory};
 use crate::options::{Options, Owners};
 use crate::record::Stage;
 
-/// Bytes that a row takes here.
-const OF_ROW: u64 = 160;
+/// Bytes that a holder takes.
+pub const OF_PLAYER: u64 = 160;
 
 /// A holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<Vec<Vec<Player>>> {
         let Counted { groups, tasks, registry, .. } = counted;
-        let needed = self.rows().saturating_mul(OF_ROW);
+        let needed = self.rows().saturating_mul(OF_PLAYER);
         if needed > memory.room(groups.keys.len()) {
             let needed = memory::show(needed);
             return Err(Error::Memory(format!(

@@ -28,8 +28,8 @@ impl ChangeArgs {
         let memory_limit = self.memory_limit.as_deref().map(memory::parse).transpose()?;
         let options = Options { memory_limit, ..self.measure.options(self.input.options()?)? };
         let options = followed(options, &self.input, "change")?.of_differences(self.cumulative)?;
-        let between = between(&self.between)?;
-        Ok(Change { options, every: self.every.into(), between, vintages: self.vintages.is_some() })
+        let between = between(&self.pairs.between)?;
+        Ok(Change { options, every: self.pairs.every.into(), between, vintages: self.vintages.is_some() })
     }
 }
 
@@ -51,7 +51,12 @@ impl FlowsArgs {
         let options = self.input.options_with(price.filter(|_| self.input.min_value.is_some()))?;
         let priced_by = price.filter(|_| prices.is_none()).map(str::to_owned);
         let options = followed(Options { memory_limit, priced_by, prices, ..options }, &self.input, "flows")?;
-        Ok(Change { options, every: self.every.into(), between: between(&self.between)?, vintages: false })
+        Ok(Change {
+            options,
+            every: self.pairs.every.into(),
+            between: between(&self.pairs.between)?,
+            vintages: false,
+        })
     }
 
     /// The file of prices, where there is one by this name or it is called as one.

@@ -22,6 +22,7 @@ use crate::input::log::Log;
 use crate::input::roles::KeySource;
 use crate::numbers::unit::power_of_ten;
 use crate::options::snapshot::Asked;
+use crate::population::list;
 use crate::record::{Stage, Task, Volume};
 
 /// Reads a log.
@@ -47,9 +48,8 @@ pub(super) struct Transfers {
 
 /// Tokens as they compare.
 pub(super) fn canonical(tokens: &[String]) -> HashSet<Box<[u8]>> {
-    let text: ArrayRef = std::sync::Arc::new(arrow::array::StringArray::from(tokens.to_vec()));
-    let decoded = owner::decode(&text).expect("text is text");
-    decoded.iter().flatten().map(Into::into).collect()
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    list::canonical(&tokens).into_iter().collect()
 }
 
 impl Reader<'_> {
