@@ -81,6 +81,8 @@ pub enum Command {
     Flows(FlowsArgs),
     /// Build holder snapshots from transfer logs: who had what at these blocks
     Snapshot(SnapshotArgs),
+    /// Show results on a page: curves, histories, shares, and a table that sorts and filters
+    Report(ReportArgs),
     /// Measure the same on several devices: are all bits equal, and how fast is each
     Compare(CompareArgs),
     /// Show what files hold, and what analyze would make of them
@@ -643,6 +645,54 @@ pub enum MethodArg {
     Exact,
     /// By samples
     Sample,
+}
+
+/// `concentra report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra report results.parquet -o report.html\n  \
+    concentra report holders.parquet change.parquet power.parquet -o report.html\n  \
+    concentra report results.parquet --plot lorenz -o lorenz.svg")]
+pub struct ReportArgs {
+    /// Results in Parquet: files that analyze, power and change wrote, or folders of them
+    #[arg(value_name = "RESULT", required_unless_present = "print_config")]
+    pub results: Vec<String>,
+
+    /// What stands above the page
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Only this picture, as SVG; a name that is none shows those that there are
+    #[arg(long, value_name = "NAME")]
+    pub plot: Option<String>,
+
+    /// Write it here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, or SVG with --plot
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<ReportFormat>,
+    /// Replace an existing file
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+}
+
+/// The formats of `report`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A page that needs nothing else
+    Html,
+    /// One picture
+    Svg,
+}
+
+impl ReportArgs {
+    /// The format that is asked for, whichever way.
+    pub fn chosen(&self) -> ReportFormat {
+        let extension = self.output.as_ref().and_then(|path| path.extension());
+        let is_svg = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
+        let unasked = if self.plot.is_some() || is_svg { ReportFormat::Svg } else { ReportFormat::Html };
+        self.format.unwrap_or(unasked)
+    }
 }
 
 /// `concentra compare`.

@@ -54,6 +54,7 @@ pub mod glossary;
 pub mod metrics;
 pub mod output;
 pub mod progress;
+pub mod report;
 pub mod results;
 
 pub mod error;

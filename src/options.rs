@@ -378,7 +378,7 @@ impl Options {
 }
 
 /// Refuses an output that is one of the inputs.
-fn keep<'p>(mut inputs: impl Iterator<Item = &'p String>, output: Option<&Path>) -> Result<()> {
+pub fn keep<'p>(mut inputs: impl Iterator<Item = &'p String>, output: Option<&Path>) -> Result<()> {
     let Some(output) = output.and_then(|path| path.canonicalize().ok()) else {
         return Ok(());
     };

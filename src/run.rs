@@ -12,8 +12,8 @@ use crate::change::change;
 use crate::choose::calibration::Calibration;
 use crate::cli::{
     AnalyzeArgs, ChangeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, FlowsArgs,
-    Format, InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs,
-    SnapshotArgs, SweepArgs,
+    Format, InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, ReportArgs,
+    ReportFormat, SnapshotArgs, SweepArgs,
 };
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
@@ -23,11 +23,12 @@ use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
 use crate::inspect::{self, inspect};
 use crate::memory::Memory;
-use crate::options::Options;
+use crate::options::{Options, keep};
 use crate::output::{Output, Prepared, print, table::Look};
 use crate::power::power;
 use crate::progress::Progress;
 use crate::record::Recorder;
+use crate::report::Report;
 use crate::results::Results;
 use crate::snapshot::snapshot;
 use crate::sweep::{self, sweep};
@@ -75,6 +76,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
         Command::Change(args) => run_change(manners, args, tell),
         Command::Flows(args) => run_flows(manners, args, tell),
         Command::Snapshot(args) => run_snapshot(manners, args, tell),
+        Command::Report(args) => run_report(manners, args, tell),
         Command::Compare(args) => run_compare(manners, args, tell),
         Command::Inspect(args) => run_inspect(manners, args),
         Command::Metrics(args) => run_metrics(args),
@@ -317,6 +319,27 @@ fn run_snapshot(manners: &Manners, args: &SnapshotArgs, tell: Tell<'_>) -> Resul
     }
     let results = built.results.stopping(interrupted);
     write_all(manners, vec![(output, &results)], &manners.look(true), tell)
+}
+
+fn run_report(manners: &Manners, args: &ReportArgs, tell: Tell<'_>) -> Result<()> {
+    let format = args.chosen();
+    if format == ReportFormat::Html && args.plot.is_some() {
+        return Err(Error::Usage("--plot: one picture is SVG; leave out --format html".into()));
+    }
+    if args.output.is_none() && io::stdout().is_terminal() {
+        return Err(Error::Usage("a page is not for a terminal; name a file with -o, or pipe it".into()));
+    }
+    keep(args.results.iter(), args.output.as_deref())?;
+    let output = Output::open(args.output.as_deref(), Some(Format::Table), args.overwrite)?;
+    let report = Report::read(&args.results, args.title.as_deref(), &interrupted)?;
+    let text = match format {
+        ReportFormat::Html => report.html(),
+        ReportFormat::Svg => report.svg(args.plot.as_deref())?,
+    };
+    if let Some(path) = output.write_text(&text)?.filter(|_| !manners.quiet) {
+        tell(Message::Note(&format!("written {}", path.display())));
+    }
+    Ok(())
 }
 
 /// Writes results whole: all are before any has its name.

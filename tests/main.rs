@@ -44,6 +44,7 @@ mod profits;
 mod random;
 mod records;
 mod reference;
+mod report;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod snapshot;

@@ -222,11 +222,17 @@ impl InputFile {
         Some(Bounds { bounds, nulls: statistics.null_count_opt()? })
     }
 
+    /// What the footer tells in pairs, the Arrow schema left out.
+    pub fn told(&self) -> Vec<(String, String)> {
+        let Contents::Parquet(metadata) = &self.contents else { return vec![] };
+        let footer = metadata.metadata().file_metadata().key_value_metadata();
+        let pairs = footer.into_iter().flatten().filter(|entry| entry.key != "ARROW:schema");
+        pairs.filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?))).collect()
+    }
+
     /// Whether concentra wrote it as a result; snapshots that it built are input as others are.
     pub fn is_result(&self) -> bool {
-        let Contents::Parquet(metadata) = &self.contents else { return false };
-        let footer = metadata.metadata().file_metadata().key_value_metadata();
-        footer.is_some_and(|entries| entries.iter().any(|entry| entry.key == "concentra.schema_version"))
+        self.told().iter().any(|(key, _)| key == "concentra.schema_version")
     }
 }
 

@@ -292,7 +292,7 @@ fn rounded(column: &ArrayRef, row: usize) -> String {
 }
 
 /// `0.9706`, `1.2 M`, `3.1e-5`.
-fn glance(x: f64) -> String {
+pub(crate) fn glance(x: f64) -> String {
     let magnitude = x.abs();
     if magnitude != 0.0 && !(1e-3..1e15).contains(&magnitude) {
         return format!("{x:.3e}");
