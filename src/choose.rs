@@ -81,6 +81,13 @@ pub struct Made {
     largest: usize,
 }
 
+impl Made {
+    /// By the CPU, because nothing else was to.
+    pub fn on_cpu() -> Self {
+        Self { backend: "cpu", adapter: None, note: None, largest: usize::MAX }
+    }
+}
+
 /// Chooses one backend for groups whose keys lie at `offsets`. The CPU may use the scratch memory.
 pub fn choose(device: &Device, offsets: &[usize], scratch: Vec<Key>) -> Result<Choice> {
     if device.beside_cpu().is_some() {

@@ -75,6 +75,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Find out who decides: voting power of every voter in every group
     Power(PowerArgs),
+    /// Merge what analyze --partial wrote of several parts of the same holders
+    Merge(MergeArgs),
     /// Compare the snapshots of each asset: who came, who went, what moved, do the rich get richer
     Change(ChangeArgs),
     /// Follow capital from asset to asset between snapshots
@@ -192,6 +194,12 @@ pub struct AnalyzeArgs {
     /// Replace an existing file
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
+    /// Write sums and amounts of these holders, to be merged with those of other parts (`concentra merge`)
+    #[arg(long, help_heading = "Output")]
+    pub partial: bool,
+    /// With --partial: count in this unit, 1e-18 or 2^-40 for doubles, so that parts agree on one
+    #[arg(long, value_name = "UNIT", requires = "partial", help_heading = "Output")]
+    pub unit: Option<String>,
 
     /// Measure profits against capital: the column of what holders earned, which may be negative. Name the capital with
     /// --amount
@@ -250,9 +258,9 @@ pub struct RecordArgs {
     pub trace: Option<PathBuf>,
 }
 
-/// What to measure, and where.
+/// What to measure.
 #[derive(Debug, Args)]
-pub struct MeasureArgs {
+pub struct MetricArgs {
     /// Divide total, mean and median by 10^N (18 for most tokens in wei)
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Metrics")]
     pub decimals: u8,
@@ -266,6 +274,14 @@ pub struct MeasureArgs {
     /// Nakamoto coefficients at T too (0.66 or 3/4), as nakamoto_T
     #[arg(long, value_name = "T,…", value_delimiter = ',', help_heading = "Metrics")]
     pub threshold: Vec<String>,
+}
+
+/// What to measure, and where.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
+    /// What to measure.
+    #[command(flatten)]
+    pub what: MetricArgs,
 
     /// Where to compute: auto, cpu, gpu, or part of an adapter's name; analyze also cpu+gpu or cpu+NAME, both at once. It
     /// changes no number
@@ -274,6 +290,36 @@ pub struct MeasureArgs {
     /// Fail where the device does, instead of computing on the CPU
     #[arg(long, help_heading = "Execution")]
     pub require_gpu: bool,
+}
+
+/// `concentra merge`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    concentra analyze part-0.parquet --by token --partial -o p0.parquet   on one machine\n  \
+    concentra analyze part-1.parquet --by token --partial -o p1.parquet   on another\n  \
+    concentra merge p0.parquet p1.parquet -o results.parquet")]
+pub struct MergeArgs {
+    /// Files that analyze --partial wrote, folders of them, globs
+    #[arg(value_name = "PART", required_unless_present = "print_config")]
+    pub parts: Vec<String>,
+
+    /// What to measure.
+    #[command(flatten)]
+    pub what: MetricArgs,
+
+    /// Write the results here instead of to stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The format; else by the extension of -o, a table on stdout
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Replace an existing file
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+
+    /// Threads, as many as cores by default
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = "Execution")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// `concentra sweep`.

@@ -93,6 +93,12 @@ pub fn measure<B: Backend>(
     ask(backend, &sorted, &groups, asks, &task, recorder)
 }
 
+/// The sums of segments, sorted where they lie.
+pub fn sums_of<B: Backend>(backend: &B, keys: &mut [Key], offsets: &[usize]) -> Result<Vec<Sums>> {
+    let sorted = backend.sort(keys, offsets, Needs::ALL)?;
+    backend.reduce(&sorted, Needs::ALL)
+}
+
 /// Sorts a batch, and sums its segments.
 fn sort<'k, B: Backend>(
     backend: &'k B,
@@ -417,6 +423,30 @@ impl<'m> Settling<'m> {
             exceeding: vec![None; exceeding],
             at_least: vec![0; at_least],
         }
+    }
+
+    /// The next lot without a look at its amounts, of which these are the number, the sum and the extreme keys: tells
+    /// whether it decides nothing.
+    pub fn pass(&mut self, sums: &Sums, total: &U320) -> bool {
+        let Some(moments) = &self.measured.moments else { return true };
+        let sum = self.sum + *total;
+        let exceeds = moments.exceeding.iter().zip(&self.exceeding).any(|((fraction, _), reached)| {
+            reached.is_none() && sum > tie::fraction(&moments.total, fraction.numerator, fraction.denominator)
+        });
+        let mut reached = vec![];
+        for (fraction, _) in &moments.at_least {
+            match tie::at_least(&least(&moments.total, *fraction)) {
+                Some((certain, _)) if sums.first >= certain => reached.push(sums.n),
+                Some((_, possible)) if sums.last >= possible => return false,
+                _ => reached.push(0),
+            }
+        }
+        if exceeds {
+            return false;
+        }
+        self.at_least.iter_mut().zip(reached).for_each(|(count, more)| *count += more);
+        (self.sum, self.seen) = (sum, self.seen + sums.n);
+        true
     }
 
     /// The next lot: none of its amounts is above one of those before; their order among themselves is free.

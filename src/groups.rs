@@ -125,11 +125,19 @@ pub fn unite(
     let refine = |span: &mut Span| if options.look_through.is_some() { span.refine() } else { 0 };
     let spare: Vec<i32> = spans.iter_mut().map(refine).collect();
     let units = spans.iter().enumerate().map(|(id, span)| {
-        span.unit().ok_or_else(|| Error::Group {
+        let wrong = |problem: &str, remedy: &str| Error::Group {
             group: schema.show(&keys[id]),
-            problem: "its rows are doubles in one file and exact amounts in another, which share no unit"
-                .into(),
-            remedy: "choose columns of one kind with --amount, or keep the files apart".into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        };
+        let own = span.unit().ok_or_else(|| {
+            wrong(
+                "its rows are doubles in one file and exact amounts in another, which share no unit",
+                "choose columns of one kind with --amount, or keep the files apart",
+            )
+        })?;
+        span.counted_in(own, options.unit).ok_or_else(|| {
+            wrong("its amounts are no whole numbers of the unit", "give a finer --unit, or 2^x for doubles")
         })
     });
     let units = units.collect::<Result<Vec<_>>>()?;

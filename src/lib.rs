@@ -31,6 +31,7 @@ pub mod ingest;
 pub mod input;
 pub mod inspect;
 pub mod memory;
+pub mod partial;
 pub mod plan;
 pub mod population;
 pub mod power;

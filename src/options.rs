@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{AnalyzeArgs, CompareArgs, InputArgs, MeasureArgs, NegativesArg, OwnersArg, SourceArgs};
+use crate::cli::{
+    AnalyzeArgs, CompareArgs, InputArgs, MeasureArgs, MergeArgs, MetricArgs, NegativesArg, OwnersArg,
+    SourceArgs,
+};
 use crate::columns::table::Table;
 use crate::columns::text::{Number, parse};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::metrics::Extras;
 use crate::moments::Fraction;
+use crate::numbers::unit::{Unit, unit_of};
 
 pub mod change;
 pub mod grid;
@@ -232,6 +236,8 @@ pub struct Options {
     pub device: Device,
     /// Whether to fail where a device does, instead of computing on the CPU.
     pub require_gpu: bool,
+    /// What 1 is worth in every group; else what its amounts need.
+    pub unit: Option<Unit>,
     /// Whether to go on without files that cannot be used, and without the groups that need them.
     pub keep_going: bool,
     /// Bytes that may be resident; three quarters of what there is where none are given. It decides no number.
@@ -488,7 +494,7 @@ impl CompareArgs {
     }
 }
 
-impl MeasureArgs {
+impl MetricArgs {
     /// The options with what these arguments mean.
     pub fn options(&self, options: Options) -> Result<Options> {
         let thresholds = self.threshold.iter().map(|text| threshold(text)).collect::<Result<_>>()?;
@@ -496,6 +502,23 @@ impl MeasureArgs {
             decimals: self.decimals,
             metrics: self.metrics.iter().map(|name| name.trim().to_owned()).collect(),
             extras: Extras { top: self.top.clone(), thresholds },
+            ..options
+        })
+    }
+}
+
+impl MergeArgs {
+    /// What the arguments mean.
+    pub fn options(&self) -> Result<Options> {
+        self.what.options(Options::default())
+    }
+}
+
+impl MeasureArgs {
+    /// The options with what these arguments mean.
+    pub fn options(&self, options: Options) -> Result<Options> {
+        let options = self.what.options(options)?;
+        Ok(Options {
             device: device(&self.device, self.require_gpu)?,
             require_gpu: self.require_gpu,
             ..options
@@ -561,7 +584,44 @@ impl AnalyzeArgs {
             (Some(_), _) => Options { owners: Owners::Merge, ..options },
             (None, _) => options,
         };
-        self.measure.options(options)
+        let options = self.measure.options(options)?;
+        if self.partial { self.in_part(options) } else { Ok(options) }
+    }
+
+    /// The same for a part: what is decided by all holders together is for `merge`, or not possible.
+    fn in_part(&self, options: Options) -> Result<Options> {
+        let what = &self.measure.what;
+        let measured = !(what.metrics.is_empty()
+            && what.top.is_empty()
+            && what.threshold.is_empty()
+            && what.decimals == 0);
+        if measured {
+            return Err(Error::Usage(
+                "--partial writes what every metric needs: give --metrics, --top, --threshold and --decimals to merge".into(),
+            ));
+        }
+        for (asked, flag) in [
+            (options.owners != Owners::Trust, "--owners"),
+            (options.look_through.is_some(), "--look-through"),
+            (options.cuts(), "--min-amount, --min-value and --top-holders"),
+            (options.has_rewards(), "--reward and --rewards"),
+            (options.cohorts.is_some(), "--cohorts"),
+            (options.cumulative, "--cumulative"),
+            (options.keep_going, "--keep-going"),
+            (self.explain, "--explain"),
+        ] {
+            if asked {
+                return Err(Error::Usage(format!(
+                    "{flag}: not with --partial, which sees some of the holders and knows nothing of the others"
+                )));
+            }
+        }
+        let unit = |text: &String| {
+            unit_of(text).ok_or_else(|| {
+                Error::Usage(format!("--unit {text}: write it as 1e-18, or 2^-40 for doubles"))
+            })
+        };
+        Ok(Options { unit: self.unit.as_ref().map(unit).transpose()?, ..options })
     }
 }
 

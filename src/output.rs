@@ -76,6 +76,11 @@ impl Output {
         !matches!(self.format, Format::Table | Format::Markdown)
     }
 
+    /// Whether it is Parquet.
+    pub fn is_parquet(&self) -> bool {
+        self.format == Format::Parquet
+    }
+
     /// Writes the results and gives the file its name; the path written, if any.
     pub fn write(self, results: &Results, look: &table::Look) -> Result<Option<PathBuf>> {
         self.prepare(results, look)?.finish()

@@ -12,8 +12,8 @@ use crate::change::change;
 use crate::choose::calibration::Calibration;
 use crate::cli::{
     AnalyzeArgs, ChangeArgs, Cli, Color, Command, CompareArgs, CompletionsArgs, DevicesArgs, FlowsArgs,
-    Format, InspectArgs, InspectFormat, ManArgs, Manners, MetricsArgs, MetricsFormat, PowerArgs, ReportArgs,
-    ReportFormat, SnapshotArgs, SweepArgs,
+    Format, InspectArgs, InspectFormat, ManArgs, Manners, MergeArgs, MetricsArgs, MetricsFormat, PowerArgs,
+    ReportArgs, ReportFormat, SnapshotArgs, SweepArgs,
 };
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
@@ -21,10 +21,13 @@ use crate::error::{Error, Result};
 use crate::flows::flows;
 use crate::generate::{self, GenerateArgs};
 use crate::ingest::Context;
+use crate::input::discover;
 use crate::inspect::{self, inspect};
 use crate::memory::Memory;
 use crate::options::{Options, keep};
 use crate::output::{Output, Prepared, print, table::Look};
+use crate::partial::merge::Parts;
+use crate::partial::partial;
 use crate::power::power;
 use crate::progress::Progress;
 use crate::record::Recorder;
@@ -73,6 +76,7 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
         Command::Analyze(args) => run_analyze(manners, args, tell),
         Command::Sweep(args) => run_sweep(manners, args, tell),
         Command::Power(args) => run_power(manners, args, tell),
+        Command::Merge(args) => run_merge(manners, args, tell),
         Command::Change(args) => run_change(manners, args, tell),
         Command::Flows(args) => run_flows(manners, args, tell),
         Command::Snapshot(args) => run_snapshot(manners, args, tell),
@@ -91,6 +95,9 @@ pub fn run(cli: &Cli, tell: Tell<'_>) -> Result<()> {
 fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<()> {
     let options = args.options()?;
     args.keep()?;
+    if args.partial {
+        return run_partial(manners, args, &options, tell);
+    }
     if let Some(folder) = args.output.as_deref().filter(|path| dataset::is_folder(path)) {
         return run_batch(manners, args, &options, folder, tell);
     }
@@ -117,7 +124,7 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         (Some(output), Some(table)) => Some(output.prepare(table, &manners.look(true))?),
         _ => None,
     };
-    let look = manners.look(!args.measure.metrics.is_empty());
+    let look = manners.look(!args.measure.what.metrics.is_empty());
     let prepared = output.prepare(&analysis.results, &look)?;
     let table = table.map_or(Ok(None), Prepared::finish)?;
     let written = prepared.finish()?;
@@ -132,6 +139,34 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         tell(Message::Note(&format!("{rows} {groups} written to {}", path.display())));
     }
     incomplete(analysis.lost.len())
+}
+
+fn run_partial(manners: &Manners, args: &AnalyzeArgs, options: &Options, tell: Tell<'_>) -> Result<()> {
+    let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    if !output.is_parquet() {
+        return Err(Error::Usage("--partial: what is merged is Parquet; name a file with -o".into()));
+    }
+    let recording = Recording::open(&args.record, args.overwrite, &[&output])?;
+    let found =
+        watched(manners, recording, Some(threads(args, options)), tell, |context| partial(options, context))?;
+    if !manners.quiet {
+        found.warnings.iter().for_each(|warning| tell(Message::Warning(warning)));
+    }
+    write_all(manners, vec![(output, &found.results)], &manners.look(true), tell)
+}
+
+fn run_merge(manners: &Manners, args: &MergeArgs, tell: Tell<'_>) -> Result<()> {
+    let options = args.options()?;
+    keep(args.parts.iter(), args.output.as_deref())?;
+    let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;
+    let (sources, warnings) = discover(&args.parts, &[], None, &interrupted)?;
+    let merge = || Parts::read(sources)?.merge(&options, &interrupted);
+    let merged = in_pool(args.threads.map(usize::from), merge)??;
+    if !manners.quiet {
+        warnings.iter().chain(&merged.warnings).for_each(|warning| tell(Message::Warning(warning)));
+    }
+    let look = manners.look(!args.what.metrics.is_empty());
+    write_all(manners, vec![(output, &merged.results)], &look, tell)
 }
 
 /// Threads that an analysis may use.
@@ -226,7 +261,7 @@ fn run_sweep(manners: &Manners, args: &SweepArgs, tell: Tell<'_>) -> Result<()> 
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    let look = manners.look(!args.measure.metrics.is_empty());
+    let look = manners.look(!args.measure.what.metrics.is_empty());
     let shown = if output.is_exact() { None } else { Some(swept.varying()?) };
     let results = shown.as_ref().unwrap_or(&swept.results);
     let summary = match summary {
@@ -281,7 +316,7 @@ fn run_change(manners: &Manners, args: &ChangeArgs, tell: Tell<'_>) -> Result<()
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    let look = manners.look(!args.measure.metrics.is_empty());
+    let look = manners.look(!args.measure.what.metrics.is_empty());
     let mut outputs: Vec<(Output, &Results)> = vintages.into_iter().zip(&changes.vintages).collect();
     outputs.push((output, &changes.results));
     write_all(manners, outputs, &look, tell)

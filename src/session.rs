@@ -14,7 +14,10 @@ use crate::error::{Error, Result};
 use crate::flows::flows;
 use crate::generate;
 use crate::ingest::Context;
+use crate::input::discover;
 use crate::options::Options;
+use crate::partial::merge::Parts;
+use crate::partial::partial;
 use crate::power::power;
 use crate::progress::Progress;
 use crate::record::Recorder;
@@ -56,6 +59,11 @@ pub fn execute(
         Command::Analyze(args) => {
             returned(&[&args.output, &args.cohort_table], &args.record)?;
             let options = own(args.options()?);
+            if args.partial {
+                let part = pooled(args.threads, || partial(&options, &context))?;
+                let tables = named([("", Some(part.results))]);
+                return Ok(Found { tables, warnings: part.warnings, ..Found::default() });
+            }
             let analysis = pooled(args.threads, || analyze(&options, &context))?;
             let lost = analysis.lost.iter().map(|lost| lost.line.clone());
             Found {
@@ -117,6 +125,13 @@ pub fn execute(
             let built = pooled(args.threads, || snapshot(&asked, &context))?;
             Found { tables: named([("", Some(built.results))]), warnings: built.warnings, ..Found::default() }
         }
+        Command::Merge(args) => {
+            let options = args.options()?;
+            let (sources, warnings) = discover(&paths(&args.parts), &tables, None, interrupted)?;
+            let merged = pooled(args.threads, || Parts::read(sources)?.merge(&options, interrupted))?;
+            let warnings = [warnings, merged.warnings].concat();
+            Found { tables: named([("", Some(merged.results))]), warnings, ..Found::default() }
+        }
         Command::Compare(args) => {
             returned(&[&args.output], &args.record)?;
             let (options, trial) = args.comparison()?;
@@ -142,6 +157,19 @@ pub fn execute(
     }
     found.tables.push(("records", records::table(&recorder)?));
     Ok(found)
+}
+
+/// The rows of partial results, counted through all tables, whose amounts a merger needs: the others can stay where they
+/// are. Arguments are those of the merger.
+///
+/// # Errors
+/// Those of the merger.
+pub fn wanted(arguments: &[String], tables: Vec<Table>) -> Result<Vec<usize>> {
+    let Command::Merge(args) = parse(arguments)? else {
+        return Err(Error::Usage("only merge wants amounts".into()));
+    };
+    let (sources, _) = discover(&paths(&args.parts), &tables, None, &|| false)?;
+    Parts::read(sources)?.wanted(&args.options()?)
 }
 
 /// The flags of a command, without their dashes; none where there is no such command.

@@ -38,6 +38,7 @@ mod invariance;
 mod limits;
 mod look_through;
 mod oracles;
+mod partial;
 mod population;
 mod power;
 mod profits;

@@ -55,7 +55,7 @@ const ORDER: &[&[&str]] = &[
     &["ingest"],
     &["plan", "profits", "cohorts", "inspect", "devices", "timeline", "cumulative"],
     &["output", "glossary", "records"],
-    &["analyze", "compare", "power", "snapshot", "report"],
+    &["analyze", "compare", "power", "snapshot", "report", "partial"],
     &["sweep", "dataset", "change", "flows"],
     &["run", "session", "terminal"],
 ];

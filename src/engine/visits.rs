@@ -21,6 +21,13 @@ pub struct Visit {
     prefixes: Vec<Prefix>,
 }
 
+impl Visit {
+    /// Whether only the sums are asked for.
+    pub fn is_empty(&self) -> bool {
+        self.searches.is_empty() && self.prefixes.is_empty()
+    }
+}
+
 /// What a value range answers.
 #[derive(Debug, Clone)]
 pub struct Answers {
@@ -31,6 +38,53 @@ pub struct Answers {
     below: Vec<Below>,
 }
 
+impl Answers {
+    /// Of a range that is asked for nothing else than its sums.
+    pub fn known(sums: Sums) -> Self {
+        Self { sums, found: vec![], below: vec![] }
+    }
+}
+
+/// Which ranges are asked for more than their sums.
+pub fn asked_of(outlines: &[Sums], total: Total, asks: &[&Ask]) -> Vec<bool> {
+    let plan = Asked::of(&Group::new(outlines, total), outlines, asks);
+    plan.visits.iter().map(|visit| !visit.is_empty()).collect()
+}
+
+/// What is asked of each range of a group.
+struct Asked {
+    visits: Vec<Visit>,
+    /// Of each search: keys below its range.
+    lower: Vec<u64>,
+    /// How many searches each ask became.
+    of_ask: Vec<u8>,
+}
+
+impl Asked {
+    fn of(outline: &Group<'_>, outlines: &[Sums], asks: &[&Ask]) -> Self {
+        let mut visits = vec![Visit::default(); outlines.len()];
+        let (mut lower, mut of_ask) = (vec![], vec![]);
+        for ask in asks {
+            let before = lower.len();
+            outline.search(ask, &mut |located, bound| {
+                let visit = &mut visits[located.range];
+                if matches!(ask, Ask::Mean) {
+                    visit.mean = Some(visit.searches.len());
+                }
+                visit.searches.push(Search { segment: 0, bound });
+                visit.numbers.push(lower.len());
+                lower.push(located.lower.n);
+            });
+            of_ask.push((lower.len() - before) as u8);
+        }
+        for (rank, logs) in outline.ranks(asks, None) {
+            let at = locate_rank(outlines, rank);
+            visits[at.range].prefixes.push(Prefix { segment: 0, rank: rank - at.lower.n, logs });
+        }
+        Self { visits, lower, of_ask }
+    }
+}
+
 /// Measures a group by its value ranges, ascending and none empty. An outline is a range's sums as far as they are
 /// known without sorting: count, extremes and `Σv`.
 pub fn measure_ranges(
@@ -39,26 +93,7 @@ pub fn measure_ranges(
     asks: &[&Ask],
     mut visit: impl FnMut(usize, &Visit) -> Result<Answers>,
 ) -> Result<Measured> {
-    let outline = Group::new(outlines, total);
-    let mut visits = vec![Visit::default(); outlines.len()];
-    let (mut lower, mut of_ask) = (vec![], vec![]);
-    for ask in asks {
-        let before = lower.len();
-        outline.search(ask, &mut |located, bound| {
-            let visit = &mut visits[located.range];
-            if matches!(ask, Ask::Mean) {
-                visit.mean = Some(visit.searches.len());
-            }
-            visit.searches.push(Search { segment: 0, bound });
-            visit.numbers.push(lower.len());
-            lower.push(located.lower.n);
-        });
-        of_ask.push((lower.len() - before) as u8);
-    }
-    for (rank, logs) in outline.ranks(asks, None) {
-        let at = locate_rank(outlines, rank);
-        visits[at.range].prefixes.push(Prefix { segment: 0, rank: rank - at.lower.n, logs });
-    }
+    let Asked { visits, lower, of_ask } = Asked::of(&Group::new(outlines, total), outlines, asks);
 
     let (mut ranges, mut found) = (Vec::with_capacity(outlines.len()), vec![0; lower.len()]);
     let mut below: HashMap<u64, Below> = HashMap::new();

@@ -52,6 +52,15 @@ impl Tallied {
 }
 
 impl Excluded {
+    /// What is left out of a group, by what 1 is worth in it.
+    pub(crate) fn sums(&self, group: u32) -> Vec<(Unit, U320)> {
+        let unit = |worth: &Worth| match worth {
+            Worth::Decimal(decimals) => Unit::Decimal(*decimals),
+            Worth::Binary(exponent) => Unit::Binary(*exponent),
+        };
+        self.0.get(&group).into_iter().flatten().map(|(worth, sum)| (unit(worth), *sum)).collect()
+    }
+
     /// Adds what owners have in their group's unit.
     pub(crate) fn add_sum(&mut self, group: u32, unit: Unit, sum: U320) {
         if !sum.is_zero() {

@@ -60,6 +60,11 @@ impl GroupSchema {
         Self { fields: fields.collect(), sources, lowers: false }
     }
 
+    /// Of these columns, where there are no files to take them from.
+    pub fn of(fields: Vec<Field>) -> Self {
+        Self { fields, sources: vec![], lowers: false }
+    }
+
     /// The same columns for some of the files, in this order.
     pub fn part(&self, files: &[usize]) -> Self {
         let sources = files.iter().map(|&file| self.sources[file].clone()).collect();

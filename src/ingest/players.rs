@@ -50,7 +50,7 @@ impl Ingest {
         let workers = Workers::default();
         let pass = Pass { tasks, registry, workers: &workers, owners: named, sampler: None, rewards: false };
         let all: Mutex<Vec<(u32, Player)>> = Mutex::default();
-        context.progress.start("reading voters", self.rows());
+        context.progress.start("reading holders", self.rows());
         self.visit(&pass, Stage::Read, options, context, |origin, part, amounts, _| {
             same_groups(registry, groups)?;
             let mut rows = vec![];

@@ -78,6 +78,24 @@ impl Span {
         spare
     }
 
+    /// The unit that was asked for, if any, instead of its own; `None` where amounts are not counted in it. Doubles may
+    /// have bits below it, as they may below their own.
+    pub fn counted_in(&self, own: Unit, asked: Option<Unit>) -> Option<Unit> {
+        match (asked, own) {
+            (None, own) => Some(own),
+            (Some(Unit::Decimal(asked)), Unit::Decimal(own)) => {
+                (asked >= own).then_some(Unit::Decimal(asked))
+            }
+            (Some(Unit::Binary(asked)), Unit::Binary(_)) => {
+                let highest = self.bits.map_or(asked, |(_, high)| high);
+                (highest - asked <= 255).then_some(Unit::Binary(asked))
+            }
+            // Nothing above zero has no unit of its own.
+            (Some(asked @ Unit::Binary(_)), _) if self.decimals.is_none() => Some(asked),
+            _ => None,
+        }
+    }
+
     /// The group's unit; `None` where doubles and exact amounts are mixed, for they share none.
     pub fn unit(&self) -> Option<Unit> {
         match (self.decimals, self.bits) {
@@ -175,6 +193,25 @@ impl Unit {
     }
 }
 
+/// `1e-18` or `2^-52`.
+pub fn unit_text(unit: Unit) -> String {
+    match unit {
+        Unit::Decimal(decimals) => format!("1e-{decimals}"),
+        Unit::Binary(exponent) => format!("2^{exponent}"),
+    }
+}
+
+/// The unit of such a text.
+pub fn unit_of(text: &str) -> Option<Unit> {
+    let decimals = |text: &str| text.parse().ok().filter(|&decimals: &u8| decimals <= 77).map(Unit::Decimal);
+    let twos = |text: &str| text.parse().ok().filter(|x| (-1400..=1100).contains(x)).map(Unit::Binary);
+    match text.strip_prefix("1e-") {
+        Some(rest) => decimals(rest),
+        None if text == "1" => Some(Unit::Decimal(0)),
+        None => twos(text.strip_prefix("2^")?),
+    }
+}
+
 /// `a / b` as a double, off by less than two units of its last place; 0 where `b` is zero.
 pub fn quotient(a: &BigUint, b: &BigUint) -> f64 {
     if a.bits() == 0 || b.bits() == 0 {
@@ -211,6 +248,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn units_are_text() {
+        for unit in [Unit::Decimal(0), Unit::Decimal(18), Unit::Binary(-1074), Unit::Binary(3)] {
+            assert_eq!(unit_of(&unit_text(unit)), Some(unit));
+        }
+        for bad in ["", "1e18", "1e-78", "2^", "2^x", "3", "10"] {
+            assert_eq!(unit_of(bad), None, "{bad}");
+        }
+    }
 
     /// The span of one positive finite double.
     fn of_one(d: f64) -> Span {
