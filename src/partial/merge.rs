@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::Field;
 use num_bigint::BigUint;
 use rayon::prelude::*;
@@ -234,6 +234,10 @@ impl Parts {
                 while let Some(&run) = next.next_if(|run| self.places[**run].row < before + batch.num_rows())
                 {
                     let row = self.places[run].row;
+                    if batch.column(0).is_null(row - before) {
+                        // Whoever needs them says that they were left behind.
+                        continue;
+                    }
                     let amounts = runs::amounts(&batch, row - before)
                         .filter(|amounts| amounts.len() as u64 == self.runs[run].sums.n)
                         .ok_or_else(|| damaged(file, row))?;

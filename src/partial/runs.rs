@@ -183,7 +183,7 @@ pub fn read(rows: &RecordBatch, row: usize) -> Option<Run> {
     Some(Run { unit, sums, total: wide(text("total")?)?, exact, own })
 }
 
-/// The amounts of a row; none where they were left behind or are damaged.
+/// The amounts of a row; none where they are damaged.
 pub fn amounts(rows: &RecordBatch, row: usize) -> Option<Vec<U256>> {
     let packed = rows.column_by_name("amounts")?;
     let packed = cast(&packed.slice(row, 1), &DataType::Binary).ok()?;
