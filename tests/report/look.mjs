@@ -9,13 +9,13 @@
 
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const MAX_BYTES = 1_000_000;
 const AXE = { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] };
 // Root in a container has no sandbox. There is no network, so nothing can come to depend on it.
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND"];
+const ALPHABETS = [{}, { numeric: true }].map((options) => new Intl.Collator("en", options).compare);
 // What no request may show: icons, preconnects, pictures that load late.
 const ELSEWHERE = /(<link\b[^>]*\shref=|\s(src|srcset|poster)=|\burl\(|@import\s)["']?(?!data:|#)[^"')>]+/gi;
 
@@ -33,30 +33,23 @@ function inspectPage() {
   const check = (els, isBad, what) => problems.push(...els.filter(isBad).map((el) => `${what}: ${where(el)}`));
   for (const folded of all("details")) folded.open = true;
 
-  // Colours are red, green, blue and alpha. Painting them is what reads every notation.
-  const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  function rgba(css) {
-    pixel.reset();
-    pixel.fillStyle = css;
-    pixel.fillRect(0, 0, 1, 1);
-    return [...pixel.getImageData(0, 0, 1, 1).data].map((value, i) => (i === 3 ? value / 255 : value));
-  }
-  const over = (top, under) => (top[3] === 1 ? top : top.map((c, i) => (i === 3 ? 1 : c * top[3] + under[i] * (1 - top[3]))));
-  function luminance(colour) {
-    const [r, g, b] = colour.map((c) => (c <= 10.31 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  }
-  function contrast(top, under) {
-    const [one, two] = [over(top, under), under].map(luminance);
-    return (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
-  }
-  // Gradients, patterns and pictures are not known, nor what the page leaves unpainted, nor any contrast with these.
+  // Colours are red, green, blue and alpha. Those of gradients, of pictures and of what stays unpainted are unknown.
   const unknown = [NaN, NaN, NaN, 1];
+  const over = (top, under) => [0, 1, 2].map((i) => (top[3] === 1 ? top[i] : under[i] + (top[i] - under[i]) * top[3]));
+  const linear = (c) => (c <= 10.31 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const ratio = (one, two) => (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+  const contrast = (top, under) => ratio(luminance(over(top, under)), luminance(under));
+  // Painting is what reads every notation of a colour.
+  const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   function paint(el, property) {
-    const { [property]: css, [`${property}Opacity`]: own } = getComputedStyle(el);
-    if (css.startsWith("url(")) return unknown;
-    const [r, g, b, a] = rgba(css === "none" ? "transparent" : css);
-    return [r, g, b, upwards(el).reduce((part, e) => part * getComputedStyle(e).opacity, a * own)];
+    const { [property]: css, [`${property}Opacity`]: own = 1, backgroundImage } = getComputedStyle(el);
+    if (css.startsWith("url(") || (property === "backgroundColor" && backgroundImage !== "none")) return unknown;
+    pixel.reset();
+    pixel.fillStyle = css === "none" ? "transparent" : css;
+    pixel.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = pixel.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, upwards(el).reduce((part, e) => part * getComputedStyle(e).opacity, (own * a) / 255)];
   }
   // What an element stands on: the boxes around it and, at a point of a chart, the shapes drawn before it.
   const isSeries = (el) => [...el.classList].some((name) => name.startsWith("series"));
@@ -65,8 +58,7 @@ function inspectPage() {
     .filter(({ fill }) => fill[3] > 0);
   function ground(el, point, onSeries) {
     const root = outer(el);
-    const styles = upwards(root).map((e) => getComputedStyle(e));
-    const layers = styles.map((style) => (style.backgroundImage === "none" ? rgba(style.backgroundColor) : unknown));
+    const layers = upwards(root).map((e) => paint(e, "backgroundColor"));
     const isUnder = ({ shape, svg, toShape }) => svg === root && (onSeries || !isSeries(shape))
       && shape.compareDocumentPosition(el) & Node.DOCUMENT_POSITION_FOLLOWING
       && shape.isPointInFill(point.matrixTransform(toShape));
@@ -80,8 +72,7 @@ function inspectPage() {
   const isFirst = (el) => visible(el) && box(el).width > 1 && sticksOut(el) && !sticksOut(el.parentElement);
   check(all("body *:not(svg *)"), isFirst, "reaches out of the page");
   check([document.body], () => document.documentElement.scrollWidth > innerWidth, "the page scrolls sideways");
-  const unready = "head:not(:has(> meta[name=viewport][content*='width=device-width']))";
-  check(all(unready), () => true, "phones show it as wide as desktops for want of a viewport meta");
+  if (!document.querySelector("[name=viewport][content*='=device-width']")) problems.push("no viewport meta");
 
   // The size of all text, and the contrast of that in charts, which axe does not judge.
   const hasText = (el) => [...el.childNodes].some((node) => node.nodeName === "#text" && node.data.trim() !== "");
@@ -103,9 +94,8 @@ function inspectPage() {
   for (const [i, text] of texts.entries()) {
     const a = box(text);
     const clips = (el) => el === outer(text) || /hidden|clip/.test(getComputedStyle(el).overflow);
-    const frames = upwards(outer(text)).filter(clips).map(box);
     const beyond = (frame) => [frame.left - a.left, frame.top - a.top, a.right - frame.right, a.bottom - frame.bottom];
-    const cut = Math.max(...frames.flatMap(beyond));
+    const cut = Math.max(...upwards(outer(text)).filter(clips).map(box).flatMap(beyond));
     if (cut > 1) problems.push(`text cut off by ${cut.toFixed(1)} px: ${where(text)}`);
     for (const other of texts.slice(i + 1).filter((e) => e.ownerSVGElement === text.ownerSVGElement)) {
       const b = box(other);
@@ -113,7 +103,8 @@ function inspectPage() {
       const height = Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
       const part = (width * height) / Math.min(a.width * a.height, b.width * b.height);
       const alike = text.parentNode === other.parentNode && text.classList.value === other.classList.value;
-      if (part > 0.2 || (alike && width > 1 && height > 1 && text.closest("g"))) problems.push(`text over ${quote(other)}: ${where(text)}`);
+      const touch = width > 1 && height > 1 && alike && text.parentNode.localName === "g";
+      if (part > 0.2 || touch) problems.push(`text over ${quote(other)}: ${where(text)}`);
     }
   }
   // Either of fill and stroke will do: an outline may carry a pale area. The fill of a <line> is never painted.
@@ -125,8 +116,8 @@ function inspectPage() {
     const paints = mark.localName === "line" ? ["stroke"] : ["fill", "stroke"];
     const ratios = paints.map((property) => contrast(paint(mark, property), under));
     if (ratios.some((ratio) => ratio >= 3)) continue;
-    const found = ratios.map((ratio) => ratio.toFixed(2)).join(" or ");
-    problems.push(`contrast of series <${mark.localName} class="${mark.classList}"> is ${found}: ${where(mark)}`);
+    const name = mark.closest("[class*=series]").classList;
+    problems.push(`contrast of "${name}" is ${Math.max(...ratios).toFixed(2)}: <${mark.localName}> ${where(mark)}`);
   }
 
   // Names, for those who do not see.
@@ -143,10 +134,11 @@ function inspectPage() {
   // What there is to see and to use. A row of one wide cell says that no row is left. Boxes to tick may work by styles.
   const content = all("svg:not(svg svg, button svg), tbody tr:not(:has(> [colspan]:only-child))");
   const controls = all("button:not([popovertarget]), select, textarea, input:not([type=radio], [type=checkbox])");
-  const [seen, usable] = [content, controls]
-    .map((els) => els.filter((el) => visible(el) && box(el).width * box(el).height > 0).length);
+  const count = (els) => els.filter((el) => visible(el) && box(el).width * box(el).height > 0).length;
   const summary = `${charts.length} charts with ${texts.length} texts and ${marks.length} marks of series`;
-  return { problems, summary, seen, hidden: content.length - seen, usable, paper: luminance(ground(document.body)) };
+  const paper = luminance(ground(document.body));
+  const looks = paper > 0.5 ? "light" : paper < 0.2 ? "dark" : "neither light nor dark";
+  return { problems, summary, seen: count(content), total: content.length, usable: count(controls), looks };
 }
 
 function readTable(table) {
@@ -164,10 +156,9 @@ function isSorted(keys, direction) {
   const present = keys.slice(0, keys.findLastIndex((key) => !missing(key)) + 1);
   const numbers = present.map((key) => Number(key.replace(/^0x.*|[,\s%]/g, "") || NaN));
   const values = numbers.some(Number.isNaN) ? present : numbers;
-  const alphabets = values === present ? [{}, { numeric: true }].map((options) => new Intl.Collator("en", options).compare) : [];
-  const [low, high] = direction === "ascending" ? [-1, 0] : [0, -1];
-  const follows = (order) => values.every((value, i) => i === 0 || order(values[i + low], values[i + high]) <= 0);
-  return !present.some(missing) && [(a, b) => (a > b) - (a < b), ...alphabets].some(follows);
+  const orders = [(a, b) => (a > b) - (a < b), ...(values === present ? ALPHABETS : [])];
+  if (direction === "descending") values.reverse();
+  return !present.some(missing) && orders.some((order) => values.every((v, i) => !i || order(values[i - 1], v) <= 0));
 }
 
 // Sorts and filters the table, by mouse and by keyboard.
@@ -197,16 +188,15 @@ async function useTable(page, say, whenEmpty) {
         const direction = state.sorts[column];
         if (!/^(a|de)scending$/.test(direction) || direction === last) return `aria-sort is ${direction}`;
         if (state.sorts.some((sort, at) => at !== column && sort !== "none")) return "another column keeps aria-sort";
-        return isSorted(state.cells.map((row) => row[column].key), direction) ? changed(state) : `rows are not ${direction}`;
+        if (!isSorted(state.cells.map((row) => row[column].key), direction)) return `rows are not ${direction}`;
+        return changed(state);
       });
       last = sorts[column];
-      const focused = await button.evaluate((el) => el === document.activeElement && el.tabIndex >= 0);
-      if (!focused) say(`${how}: it is without focus`);
+      if (!(await button.evaluate((el) => el === document.activeElement && el.tabIndex >= 0))) say(`${how}: no focus`);
     }
   }
-  const tied = `input[type=search][aria-controls~="${await table.evaluate((el) => el.id)}"]`;
-  const input = (await page.$(tied)) ?? (await page.$("input[type=search]"));
-  if (input === null) return say("no input[type=search] to filter the table by");
+  const input = await page.$(`[id="${await table.evaluate((el) => el.dataset.filter)}"] input[type=search]`);
+  if (input === null) return say("no input[type=search] in what data-filter names");
   async function filter(text) {
     await input.click({ count: 3 });
     await page.keyboard.press("Backspace");
@@ -253,53 +243,50 @@ async function open(width, scheme, say, scripts) {
   return page;
 }
 
-async function look(width, scheme, say) {
-  const page = await open(width, scheme, say, true);
-  await shoot(page, `${width}-${scheme}`);
+async function look(name, say) {
+  const [width, scheme] = name.split("-");
+  const page = await open(Number(width), scheme, say, true);
+  await shoot(page, name);
   const first = await page.evaluate(inspectPage);
   first.problems.forEach(say);
-  if (!(scheme === "light" ? first.paper > 0.5 : first.paper < 0.2)) say(`the background is not ${scheme}`);
+  if (first.looks !== scheme) say(`the background is ${first.looks}`);
   async function runAxe(when) {
     const { violations } = await page.evaluate((options) => window.axe.run(options), AXE);
     for (const { id, nodes } of violations) say(`axe${when}: ${id}: ${nodes.map(({ target }) => target).join(", ")}`);
   }
-  await page.evaluate(axe.source);
+  await page.evaluate(require("axe-core").source);
   await runAxe("");
   const table = await useTable(page, say, () => runAxe(" with no row left"));
   await page.close();
 
-  const bare = await open(width, scheme, say, false);
+  const bare = await open(Number(width), scheme, say, false);
   const second = await bare.evaluate(inspectPage);
   const news = second.problems.filter((problem) => !first.problems.includes(problem));
-  if (second.hidden > 0) news.push(`${second.hidden} charts or rows are hidden`);
-  if (second.seen < first.seen) news.push(`${first.seen - second.seen} charts or rows are missing`);
-  if (second.usable > 0) news.push(`${second.usable} controls do nothing`);
+  if (second.seen < Math.max(first.seen, second.total)) news.push("not all charts and rows are to be seen");
+  if (second.usable > 0) news.push("there are controls, which do nothing");
   news.forEach((problem) => say(`without scripts: ${problem}`));
-  await bare.close();
   return `${first.summary}, ${table}`;
 }
 
 const [file, shots] = process.argv.slice(2);
 if (file === undefined) throw new Error("usage: node look.mjs PAGE.html [OUT_DIR]");
 const folder = process.env.CONCENTRA_TEST_BROWSER;
-const require = createRequire(folder ? join(resolve(folder), "any.js") : import.meta.url);
+const require = createRequire(folder ? pathToFileURL(`${folder}/any.js`) : import.meta.url);
 const { default: puppeteer } = await import(pathToFileURL(require.resolve("puppeteer-core")));
-const axe = require("axe-core");
-const url = pathToFileURL(resolve(file)).href;
+const url = pathToFileURL(file).href;
 const html = readFileSync(file, "utf8");
 if (shots) mkdirSync(shots, { recursive: true });
-const shoot = (page, name) => shots && page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+const shoot = (page, name) => shots && page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
 const executablePath = process.env.CONCENTRA_CHROMIUM ?? "/usr/bin/chromium";
 const browser = await puppeteer.launch({ executablePath, args: FLAGS });
-
 const problems = [...html.matchAll(ELSEWHERE)].map(([reference]) => `refers to ${reference.trim()}`);
 if (Buffer.byteLength(html) >= MAX_BYTES) problems.push(`${Buffer.byteLength(html)} bytes`);
 const seen = [];
 const sayOf = (name) => (problem) => problems.push(`${name}: ${problem}`);
 try {
-  for (const [width, scheme] of [[400, "light"], [400, "dark"], [1400, "light"], [1400, "dark"]]) {
-    const [name, say] = [`${width} ${scheme}`, sayOf(`${width} ${scheme}`)];
-    await look(width, scheme, say).then((found) => seen.push(`${name}: ${found}`), (error) => say(error.message));
+  for (const name of ["400-light", "400-dark", "1400-light", "1400-dark"]) {
+    const say = sayOf(name);
+    await look(name, say).then((found) => seen.push(`${name}: ${found}`), (error) => say(error.message));
   }
   const sheet = await open(794, "light", sayOf("print"), true);
   await sheet.emulateMediaType("print");
