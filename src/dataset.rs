@@ -7,7 +7,6 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use hashbrown::HashSet;
@@ -271,7 +270,7 @@ fn plan(ingest: &mut Ingest, ranges: &Ranges, options: &Options) -> Result<Vec<P
             files.sort_unstable();
             let mut words: Vec<String> = columns.iter().chain(&side).cloned().collect();
             for &file in &files {
-                words.push(identity(&ingest.files[file].source.path, &name(file)));
+                words.push(identity(&ingest.files[file].source));
             }
             let needs = |&lost: &usize| {
                 let unknown = ingest.lost[lost].is_unknown(&of_lost[lost]);
@@ -281,7 +280,7 @@ fn plan(ingest: &mut Ingest, ranges: &Ranges, options: &Options) -> Result<Vec<P
             let lost: Vec<usize> = (0..ingest.lost.len()).filter(needs).collect();
             for &lost in &lost {
                 let Lost { source, problem, .. } = &ingest.lost[lost];
-                words.push(format!("without {} {problem}", identity(&source.path, &source.name)));
+                words.push(format!("without {} {problem}", identity(source)));
             }
             let digest_of = |words: &[String]| digest(words.iter().map(String::as_bytes));
             // The first file's name, again and again until no other part has it.
@@ -310,15 +309,12 @@ fn side_inputs(options: &Options) -> Vec<String> {
     });
     let cohorts = options.cohorts.as_ref().map(|(path, _)| path);
     let all = options.labels.iter().chain(lists).chain(cohorts);
-    all.map(|path| identity(path, &path.to_string_lossy())).collect()
+    all.map(|path| format!("{} {}", path.display(), Source::named(path).version())).collect()
 }
 
 /// What tells a file from what it was, or will be.
-fn identity(path: &Path, name: &str) -> String {
-    let metadata = fs::metadata(path);
-    let modified = metadata.as_ref().ok().and_then(|metadata| metadata.modified().ok());
-    let modified = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |at| at.as_nanos());
-    format!("{name} {} {modified}", metadata.map_or(0, |metadata| metadata.len()))
+fn identity(source: &Source) -> String {
+    format!("{} {}", source.name, source.version())
 }
 
 /// A folder of results that nobody else writes into.

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempPath;
 
+use crate::cloud::{Object, is_address};
 use crate::columns::table::Table;
 use crate::error::{Error, Result};
 
@@ -33,6 +35,8 @@ pub struct Source {
     pub hive: Vec<(String, Option<String>)>,
     /// What it is, where it is no file.
     pub table: Option<Table>,
+    /// The object that it is, where it is in an object store.
+    pub object: Option<Arc<Object>>,
     /// Standard input, kept until it is no longer needed, and the handle that says so to others.
     _spool: Option<Arc<(TempPath, File)>>,
 }
@@ -58,6 +62,8 @@ pub fn discover(
             found.push(spool(folder, interrupted)?);
         } else if path.is_empty() {
             return Err(Error::Usage("a PATH is empty".into()));
+        } else if is_address(path) {
+            add_objects(path, &mut found)?;
         } else if Path::new(path).exists() {
             add(Path::new(path), &mut found)?;
         } else if path.contains(['*', '?', '[']) {
@@ -161,7 +167,51 @@ fn search(
     Ok(())
 }
 
+/// Objects with the names of Parquet files, hidden ones left out; an object that was named has any name.
+fn add_objects(address: &str, sources: &mut Vec<Source>) -> Result<()> {
+    let below = if address.contains(['*', '?', '[']) { fixed_part(address) } else { PathBuf::from(address) };
+    for object in Object::find(address)? {
+        let path = PathBuf::from(object.address());
+        let is_named = object.address() == address;
+        let rest = path.strip_prefix(&below).unwrap_or(&path);
+        let hidden = rest.components().any(|part| part.as_os_str().to_string_lossy().starts_with(['.', '_']));
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if is_named || (!hidden && ["parquet", "parq", "pq"].contains(&extension.as_str())) {
+            let below = if is_named { path.parent().unwrap_or(Path::new("")) } else { &below };
+            sources.push(Source { object: Some(Arc::new(object)), ..source(&path, below) });
+        }
+    }
+    Ok(())
+}
+
 impl Source {
+    /// Its first bytes.
+    pub fn begin(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        match &self.object {
+            Some(object) => {
+                let bytes = object.read(0..object.bytes().min(buffer.len() as u64))?;
+                if bytes.len() < buffer.len() {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                buffer.copy_from_slice(&bytes);
+                Ok(())
+            }
+            None => File::open(&self.path)?.read_exact(buffer),
+        }
+    }
+
+    /// What changes when its contents do.
+    pub fn version(&self) -> String {
+        if let Some(object) = &self.object {
+            return format!("{} {}", object.bytes(), object.version());
+        }
+        let metadata = fs::metadata(&self.path);
+        let modified = metadata.as_ref().ok().and_then(|metadata| metadata.modified().ok());
+        let modified =
+            modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |at| at.as_nanos());
+        format!("{} {modified}", metadata.map_or(0, |metadata| metadata.len()))
+    }
+
     /// One file by its name.
     pub fn named(path: &Path) -> Self {
         source(path, path.parent().unwrap_or(Path::new("")))
@@ -194,6 +244,7 @@ impl Source {
             stem: stem.into(),
             hive: vec![],
             table: None,
+            object: None,
             _spool: Some(Arc::new((path, held))),
         }
     }
@@ -210,6 +261,7 @@ fn source(path: &Path, below: &Path) -> Source {
         hive: folders.filter_map(|c| hive(&c.as_os_str().to_string_lossy())).collect(),
         path: path.to_owned(),
         table: None,
+        object: None,
         _spool: None,
     }
 }

@@ -20,6 +20,7 @@ pub mod terminal;
 
 pub mod analyze;
 pub mod change;
+pub mod cloud;
 pub mod cohorts;
 pub mod columns;
 pub mod compare;

@@ -6,6 +6,7 @@ use crate::cli::{
     AnalyzeArgs, CompareArgs, InputArgs, MeasureArgs, MergeArgs, MetricArgs, NegativesArg, OwnersArg,
     SourceArgs,
 };
+use crate::cloud::is_address;
 use crate::columns::table::Table;
 use crate::columns::text::{Number, parse};
 use crate::error::{Error, Result};
@@ -385,6 +386,12 @@ impl Options {
 
 /// Refuses an output that is one of the inputs.
 pub fn keep<'p>(mut inputs: impl Iterator<Item = &'p String>, output: Option<&Path>) -> Result<()> {
+    if let Some(address) = output.and_then(Path::to_str).filter(|path| is_address(path)) {
+        return match inputs.any(|path| path == address) {
+            true => Err(Error::Usage(format!("{address}: is an input; name another object with -o"))),
+            false => Ok(()),
+        };
+    }
     let Some(output) = output.and_then(|path| path.canonicalize().ok()) else {
         return Ok(());
     };

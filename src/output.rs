@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::cli::Format;
+use crate::cloud::{Object, is_address};
 use crate::error::{Error, Result};
 use crate::results::Results;
 
@@ -28,6 +29,32 @@ enum Target {
     /// A pipe or a device, which has no name to take.
     Stream(fs::File, PathBuf),
     File(Pending),
+    /// A temporary file that goes to an object store when it is whole.
+    Object(Upload),
+}
+
+/// What becomes an object when it is whole.
+pub struct Upload {
+    temporary: fs::File,
+    object: Object,
+    overwrite: bool,
+}
+
+impl Upload {
+    fn create(address: &str, overwrite: bool) -> Result<Self> {
+        let object = Object::at(address)?;
+        if !overwrite && object.exists()? {
+            return Err(Error::Exists(address.into()));
+        }
+        let temporary =
+            tempfile::tempfile().map_err(|e| Error::io("keep a temporary file for", address, e))?;
+        Ok(Self { temporary, object, overwrite })
+    }
+
+    fn finish(mut self) -> Result<PathBuf> {
+        self.object.write(&mut self.temporary, self.overwrite)?;
+        Ok(self.object.address().into())
+    }
 }
 
 /// A file that takes its name when it is whole.
@@ -58,7 +85,9 @@ impl Output {
                 path.display()
             ))
         })?;
-        let target = if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let target = if let Some(address) = path.to_str().filter(|path| is_address(path)) {
+            Target::Object(Upload::create(address, overwrite)?)
+        } else if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             let stream = fs::OpenOptions::new().write(true).open(path);
             Target::Stream(stream.map_err(|e| Error::io("write to", path, e))?, path.to_owned())
         } else {
@@ -104,6 +133,10 @@ impl Output {
                 write(file.temporary.as_file_mut(), self.format, results, &plain)?;
                 Ok(Prepared::File(file))
             }
+            Target::Object(mut upload) => {
+                write(&mut upload.temporary, self.format, results, &plain)?;
+                Ok(Prepared::Object(upload))
+            }
         }
     }
 
@@ -116,6 +149,10 @@ impl Output {
                 write_text(file.temporary.as_file_mut(), text)?;
                 file.finish().map(Some)
             }
+            Target::Object(mut upload) => {
+                write_text(&mut upload.temporary, text)?;
+                upload.finish().map(Some)
+            }
         }
     }
 
@@ -125,6 +162,7 @@ impl Output {
             (Target::Stdout, Target::Stdout) => true,
             (Target::Stream(_, a), Target::Stream(_, b)) => a == b,
             (Target::File(a), Target::File(b)) => a.place() == b.place(),
+            (Target::Object(a), Target::Object(b)) => a.object.address() == b.object.address(),
             _ => false,
         }
     }
@@ -136,6 +174,8 @@ pub enum Prepared {
     Written(Option<PathBuf>),
     /// A file that waits for it.
     File(Pending),
+    /// An object that is not there yet.
+    Object(Upload),
 }
 
 impl Prepared {
@@ -144,6 +184,7 @@ impl Prepared {
         match self {
             Self::Written(path) => Ok(path),
             Self::File(file) => file.finish().map(Some),
+            Self::Object(upload) => upload.finish().map(Some),
         }
     }
 }

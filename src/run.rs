@@ -15,6 +15,7 @@ use crate::cli::{
     Format, InspectArgs, InspectFormat, ManArgs, Manners, MergeArgs, MetricsArgs, MetricsFormat, PowerArgs,
     ReportArgs, ReportFormat, SnapshotArgs, SweepArgs,
 };
+use crate::cloud::is_address;
 use crate::compare::{self, compare};
 use crate::devices::calibrate::calibrate;
 use crate::error::{Error, Result};
@@ -99,6 +100,10 @@ fn run_analyze(manners: &Manners, args: &AnalyzeArgs, tell: Tell<'_>) -> Result<
         return run_partial(manners, args, &options, tell);
     }
     if let Some(folder) = args.output.as_deref().filter(|path| dataset::is_folder(path)) {
+        if folder.to_str().is_some_and(is_address) {
+            let why = "a folder of parts is on a disk, where it can be gone on with; name an object, or copy the folder";
+            return Err(Error::Usage(format!("{}: {why}", folder.display())));
+        }
         return run_batch(manners, args, &options, folder, tell);
     }
     let output = Output::open(args.output.as_deref(), args.format, args.overwrite)?;

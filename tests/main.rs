@@ -13,6 +13,8 @@ mod cli_output;
 mod cli_process;
 mod cli_real;
 mod cli_unusual;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod cohorts;
 mod combine;
 mod compare;

@@ -44,7 +44,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 /// Modules in the order in which they may import each other: each only those before it, or of its own line.
 const ORDER: &[&[&str]] = &[
     &["error", "numbers"],
-    &["record", "progress", "generate", "memory", "spill"],
+    &["record", "progress", "generate", "memory", "spill", "cloud"],
     &["moments", "games", "cli"],
     &["metrics", "backend", "config"],
     &["options", "columns", "kernels", "cpu"],

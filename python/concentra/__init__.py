@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     import pyarrow
     from typing_extensions import Unpack
 
-    from ._options import Analyze, Change, Compare, Flows, Generate, Power, Snapshot, Sweep
+    from ._options import Analyze, Change, Compare, Flows, Generate, Merge, Power, Snapshot, Sweep
 
 __all__ = [
     "ConcentraError", "ConcentraWarning", "DeviceError", "InputError", "MemoryLimitError", "Result", "UsageError",
-    "__version__", "analyze", "change", "compare", "devices", "flows", "generate", "main", "metrics", "power",
-    "snapshot", "sweep",
+    "__version__", "analyze", "change", "compare", "devices", "flows", "generate", "main", "merge", "metrics",
+    "power", "snapshot", "sweep",
 ]
 
 
@@ -174,6 +174,11 @@ def analyze(source: Source | Iterable[Source], *, progress: Progress = None, **o
     return _run("analyze", source, progress, options)
 
 
+def merge(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Merge]) -> Result:
+    """Merges what :func:`analyze` found with ``partial=True`` of several parts of the same holders."""
+    return _run("merge", source, progress, options)
+
+
 def sweep(source: Source | Iterable[Source], *, progress: Progress = None, **options: Unpack[Sweep]) -> Result:
     """Measures it in many settings: how much do the figures depend on who is counted."""
     return _run("sweep", source, progress, options)
@@ -231,7 +236,7 @@ def main() -> None:
 
 def _describe() -> None:
     """Lists the keyword arguments where ``help`` shows them."""
-    for function in (analyze, sweep, power, change, flows, snapshot, compare, generate):
+    for function in (analyze, merge, sweep, power, change, flows, snapshot, compare, generate):
         kinds: Any = getattr(_options, function.__name__.title())
         names = ", ".join(sorted(kinds.__required_keys__ | kinds.__optional_keys__))
         function.__doc__ = f"{function.__doc__}\n\n    Keyword arguments, as the flags of the command line: {names}."

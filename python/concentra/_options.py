@@ -35,11 +35,14 @@ class _Input(_Source, total=False):
     top_holders: Union[int, str]
 
 
-class _Measure(TypedDict, total=False):
+class _Metrics(TypedDict, total=False):
     decimals: int
     metrics: Texts
     top: Numbers
     threshold: Values
+
+
+class _Measure(_Metrics, total=False):
     device: str
     require_gpu: bool
 
@@ -51,6 +54,8 @@ class _Execution(TypedDict, total=False):
 class Analyze(_Input, _Measure, _Execution, total=False):
     """Of :func:`concentra.analyze`."""
 
+    partial: bool
+    unit: str
     cumulative: bool
     reward: str
     rewards: Path
@@ -59,6 +64,10 @@ class Analyze(_Input, _Measure, _Execution, total=False):
     memory_limit: str
     temp_dir: Path
     keep_going: bool
+
+
+class Merge(_Metrics, _Execution, total=False):
+    """Of :func:`concentra.merge`."""
 
 
 class Sweep(_Source, _Measure, _Execution, total=False):

@@ -223,6 +223,18 @@ fn read(stream: ArrowArrayStreamReader, interrupted: &dyn Fn() -> bool) -> Resul
     Table::new(&schema, batches)
 }
 
+/// The rows of partial results whose amounts a merger with these arguments needs.
+#[pyfunction]
+fn _wanted(py: Python<'_>, arguments: Vec<String>, tables: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<usize>> {
+    let streams =
+        tables.iter().map(ArrowArrayStreamReader::from_pyarrow_bound).collect::<PyResult<Vec<_>>>()?;
+    py.detach(|| {
+        let tables = streams.into_iter().map(|stream| read(stream, &|| false)).collect::<Result<_, Error>>();
+        concentra::session::wanted(&arguments, tables?)
+    })
+    .map_err(raise)
+}
+
 /// The flags of a command.
 #[pyfunction]
 fn _flags(command: &str) -> Vec<String> {
@@ -284,6 +296,7 @@ fn _concentra(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyTable>()?;
     for function in [
         wrap_pyfunction!(_run, module)?,
+        wrap_pyfunction!(_wanted, module)?,
         wrap_pyfunction!(_flags, module)?,
         wrap_pyfunction!(_devices, module)?,
         wrap_pyfunction!(_metrics, module)?,

@@ -313,7 +313,7 @@ def test_keyword_arguments_mirror_the_flags() -> None:
     # What is returned, shown or configured there is so here by other means.
     elsewhere = {"output", "format", "overwrite", "timing", "records", "trace", "explain", "cohort-table", "summary",
                  "games", "vintages", "config", "print-config", "color", "progress", "quiet", "verbose", "help"}
-    for command in ["analyze", "sweep", "power", "change", "flows", "snapshot", "compare", "generate"]:
+    for command in ["analyze", "merge", "sweep", "power", "change", "flows", "snapshot", "compare", "generate"]:
         keys = typing.get_type_hints(getattr(_options, command.title()))
         flags = {key.rstrip("_").replace("_", "-") for key in keys}
         ours = flags | ({"output"} if command == "generate" else set())

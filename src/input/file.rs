@@ -1,7 +1,6 @@
 //! Opening a Parquet file: its footer, and errors that say what is wrong with it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::sync::{Arc, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -173,7 +172,7 @@ impl InputFile {
         roots: &[usize],
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + 'a> {
         let pages =
-            Pages::open(&self.source.path).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
+            Pages::open(&self.source).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
         let pages = pages.within(metadata.metadata().row_group(row_group));
         let refused = pages.refused();
         let refuse = |e| damaged(&self.source, Some(Arc::new(e)));
@@ -242,7 +241,7 @@ fn in_memory(batch: &RecordBatch, root: usize) -> u64 {
 }
 
 fn footer(source: &Source) -> Result<(u64, ArrowReaderMetadata)> {
-    let file = Pages::open(&source.path).map_err(|e| Error::io("open the file", &source.shown, e))?;
+    let file = Pages::open(source).map_err(|e| Error::io("open the file", &source.shown, e))?;
     let (bytes, refused) = (file.len(), file.refused());
     let refuse = |e| match taken(&refused) {
         Some(refused) => Error::io("read the file", &source.shown, refused),
@@ -277,7 +276,7 @@ fn readable(schema: &Schema) -> Option<SchemaRef> {
 /// What a file is that has no readable footer.
 fn not_parquet(source: &Source, bytes: u64, error: ParquetError) -> Error {
     let mut magic = [0; 4];
-    let begins = File::open(&source.path).and_then(|mut file| file.read_exact(&mut magic));
+    let begins = source.begin(&mut magic);
     let problem = match &magic {
         _ if bytes == 0 => "the file is empty (0 bytes); write it again",
         b"PAR1" if bytes < 12 => "the file is cut short; fetch it again",

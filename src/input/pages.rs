@@ -4,15 +4,16 @@
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::Source;
+use crate::cloud::Object;
 use crate::record::retried;
 
 /// How long to wait before each further attempt; after the last one there is none.
@@ -69,6 +70,9 @@ pub(super) trait Medium: Send + Sync {
     fn bytes(&self) -> u64;
 
     fn from(&self, start: u64) -> io::Result<Self::Reader>;
+
+    /// Where column chunks lie, for whoever fetches them whole.
+    fn expect(&self, _: Vec<Range<u64>>) {}
 }
 
 impl Medium for File {
@@ -86,7 +90,7 @@ impl Medium for File {
 }
 
 /// A medium whose reads are tried again.
-pub(super) struct Pages<M = File> {
+pub(super) struct Pages<M = Place> {
     medium: Arc<M>,
     /// Where column chunks lie, and how many bytes their pages have without compression.
     chunks: Vec<(Range<u64>, u64)>,
@@ -97,9 +101,92 @@ pub(super) struct Pages<M = File> {
 /// Why the system refused to read, if it did.
 pub(super) type Refused = Arc<Mutex<Option<io::Error>>>;
 
+/// A file, or an object that is elsewhere.
+pub(super) enum Place {
+    File(File),
+    Object(Arc<Object>, Mutex<Fetched>),
+}
+
+/// What is fetched of an object: column chunks whole, in one request each, since their pages are read one after the other.
+#[derive(Default)]
+pub(super) struct Fetched {
+    chunks: Vec<Range<u64>>,
+    pieces: Vec<(u64, Bytes)>,
+}
+
+/// Where footers lie: most are shorter, and one request brings all.
+const TAIL: u64 = 64 << 10;
+
+impl Fetched {
+    /// The bytes of the piece that a place lies in, from there on.
+    fn from(&mut self, object: &Object, start: u64) -> io::Result<Bytes> {
+        let holds = |(at, bytes): &&(u64, Bytes)| (*at..*at + bytes.len() as u64).contains(&start);
+        if let Some((at, bytes)) = self.pieces.iter().find(holds) {
+            return Ok(bytes.slice((start - at) as usize..));
+        }
+        let all = object.bytes();
+        let range = match self.chunks.iter().find(|chunk| chunk.contains(&start)) {
+            Some(chunk) => chunk.start..chunk.end.min(all),
+            // The end of the file with its footer, and all of it where it is longer.
+            None => start.min(all.saturating_sub(TAIL))..all,
+        };
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let bytes = object.read(range.clone())?;
+        self.pieces.push((range.start, bytes.clone()));
+        Ok(bytes.slice(((start - range.start) as usize).min(bytes.len())..))
+    }
+}
+
+/// Reads on.
+pub(super) enum PlaceReader {
+    File(File),
+    Bytes(bytes::buf::Reader<Bytes>),
+}
+
+impl Read for PlaceReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Bytes(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Medium for Place {
+    type Reader = PlaceReader;
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::File(file) => Medium::bytes(file),
+            Self::Object(object, _) => object.bytes(),
+        }
+    }
+
+    fn from(&self, start: u64) -> io::Result<PlaceReader> {
+        Ok(match self {
+            Self::File(file) => PlaceReader::File(file.from(start)?),
+            Self::Object(object, fetched) => {
+                let mut fetched = fetched.lock().unwrap_or_else(PoisonError::into_inner);
+                PlaceReader::Bytes(fetched.from(object, start)?.reader())
+            }
+        })
+    }
+
+    fn expect(&self, chunks: Vec<Range<u64>>) {
+        if let Self::Object(_, fetched) = self {
+            fetched.lock().unwrap_or_else(PoisonError::into_inner).chunks = chunks;
+        }
+    }
+}
+
 impl Pages {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        patiently(|| File::open(path)).map(Self::of)
+    pub(super) fn open(source: &Source) -> io::Result<Self> {
+        if let Some(object) = &source.object {
+            return Ok(Self::of(Place::Object(object.clone(), Mutex::default())));
+        }
+        patiently(|| File::open(&source.path)).map(Place::File).map(Self::of)
     }
 }
 
@@ -117,6 +204,7 @@ impl<M: Medium> Pages<M> {
             Some((start..start.checked_add(length)?, u64::try_from(column.uncompressed_size()).ok()?))
         };
         self.chunks = row_group.columns().iter().filter_map(chunk).collect();
+        self.medium.expect(self.chunks.iter().map(|(chunk, _)| chunk.clone()).collect());
         self
     }
 
