@@ -44,6 +44,8 @@ impl S3 {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let shell = Shell::new();
+        // What the server records it keeps where it runs.
+        command.current_dir(shell.path(""));
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
         std::os::unix::fs::symlink(data, shell.path("data")).unwrap();
         let s3 = Self { server: command.spawn().expect("moto_server is installed"), port, shell };

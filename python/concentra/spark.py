@@ -30,9 +30,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow
+import pyarrow.ipc
 import pyspark.sql.functions as F
 from pyspark import TaskContext
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
@@ -46,6 +47,7 @@ from pyspark.sql.types import (
 )
 
 import concentra
+from concentra import _spark_parts as parts
 
 __all__ = ["analyze"]
 
@@ -58,6 +60,8 @@ _REFUSED = {
     "rewards": "join them to the data frame, and name their column with reward",
     "keep_going": "there are no files here that could be left out",
     "progress": "Spark shows how far its tasks are",
+    "partial": "large groups are measured in parts by themselves",
+    "unit": "parts of large groups agree on it by themselves",
 }
 
 # Options with which nobody looks at owners. With any other, their column goes along.
@@ -100,7 +104,13 @@ def analyze(
     The rows of each group are counted at once, the rest runs when the result is used: ``df`` is read twice, so cache it
     where that is costly. Then its columns that are needed are shuffled by group. A task holds ``rows_per_task`` rows on
     average, always whole groups. Its Python process takes some 150 bytes a row, or 350 where owners are merged, and
-    ``spark.executor.memoryOverhead`` is room for that. A group of more than ``large`` rows is warned of.
+    ``spark.executor.memoryOverhead`` is room for that.
+
+    A group of more than ``large`` rows is held by no task, and measured at once: tasks sum the holders of ranges of its
+    amounts, the driver appends the sums, and looks into those few thousand holders alone in which a percentile, a threshold
+    or a point of the Lorenz curve lies. Text and doubles are read once more before, for tasks to agree on the unit. With
+    that go ``exclude``, ``labels``, ``negatives`` and what chooses metrics; with other options one task holds the group,
+    which is warned of. Rows of equal amounts stay in one task, too.
 
     The result has the columns of :func:`concentra.analyze`, and the metadata of each field says what it means. Group
     columns have the types of ``df``, counts are ``bigint``, ``lorenz`` and its like arrays of ``double``. Rows are in no
@@ -133,9 +143,10 @@ def analyze(
     df = df.select(*("`" + name.replace("`", "``") + "`" for name in needed))
 
     rows, larger = _sizes(df, groups, large)
+    if larger and parts.fits(options):
+        return _with_large_groups(df, groups, options, large, rows - sum(larger), rows_per_task)
     if larger:
-        most = max(rows for rows, *_ in larger)
-        text = f"the largest group has {most:,} rows, all of which one task holds"
+        text = f"the largest group has {max(larger):,} rows, all of which one task holds"
         warnings.warn(text, concentra.ConcentraWarning, stacklevel=2)
     # All rows are in one task where they are one group.
     tasks = math.ceil(rows / rows_per_task) if groups else min(rows, 1)
@@ -169,13 +180,49 @@ def _column(df: DataFrame, name: Any) -> str | None:
     return name if name in same else next(iter(same), None)
 
 
-def _sizes(df: DataFrame, groups: list[str], large: int) -> tuple[int, list[Any]]:
-    """The rows of ``df``, and each group of more than ``large``: its rows, and its values of the group columns."""
+def _counts(df: DataFrame, groups: list[str]) -> DataFrame:
+    """The rows of each group, whose columns go by number."""
     keys = [F.col(f"_{at}") for at in range(len(groups))]
-    counts = _numbered(df).groupBy(*keys).agg(F.count("*").alias("rows"))
-    is_large = F.when(F.col("rows") > large, F.struct("rows", *keys))
-    [(rows, larger)] = counts.agg(F.sum("rows"), F.collect_list(is_large)).collect()
+    return _numbered(df).groupBy(*keys).agg(F.count("*").alias("rows"))
+
+
+def _sizes(df: DataFrame, groups: list[str], large: int) -> tuple[int, list[int]]:
+    """The rows of ``df``, and those of each group of more than ``large``."""
+    is_large = F.when(F.col("rows") > large, F.col("rows"))
+    [(rows, larger)] = _counts(df, groups).agg(F.sum("rows"), F.collect_list(is_large)).collect()
     return int(rows or 0), larger
+
+
+def _with_large_groups(
+    df: DataFrame, groups: list[str], options: dict[str, Any], large: int, rest: int, rows_per_task: int
+) -> DataFrame:
+    """Measures groups of more than ``large`` rows in parts, the ``rest`` of the rows as whole groups."""
+    keys = [F.col(f"key_{at}") for at in range(len(groups))]
+    larger = _counts(df, groups).where(F.col("rows") > large)
+    larger = larger.select(*(F.col(f"_{at}").alias(f"key_{at}") for at in range(len(groups))))
+    number = F.row_number().over(Window.orderBy(*keys)) if groups else F.lit(1)
+    larger = F.broadcast(larger.withColumn("number", number).persist())
+    # Null is a key like any other.
+    same = F.lit(True)
+    for at, key in enumerate(keys):
+        same = same & F.col(f"_{at}").eqNullSafe(key)
+    rows = _numbered(df)
+    own = {name: df.columns.index(options[name]) for name in ("amount", "owner") if name in options}
+    of_larger = rows.join(larger, same).select("number", *(F.col(f"_{at}").alias(name) for name, at in own.items()))
+    found = _signed(parts.measure(of_larger, options, rows_per_task))
+
+    # Names may have points in them, and go by number until the end.
+    spark, width = df.sparkSession, found.num_columns
+    measured = spark.createDataFrame(found.rename_columns(["number", *(f"_{at}" for at in range(1, width))]))
+    nothing = _without_rows(df, **{**options, "by": groups or "none", "progress": False}).to_arrow()
+    schema = _schema(nothing.schema, [df.schema[name] for name in groups])
+    columns = [*keys, *(F.col(f"_{at}") for at in range(1, width))]
+    named = [column.alias(field.name, metadata=field.metadata) for column, field in zip(columns, schema)]
+    measured = measured.join(larger, "number").select(*named)
+    if rest == 0:
+        return measured
+    others = rows.join(larger, same, "left_anti").toDF(*df.columns)
+    return _whole_groups(others, groups, options, math.ceil(rest / rows_per_task)).union(measured)
 
 
 def _whole_groups(df: DataFrame, groups: list[str], options: dict[str, Any], tasks: int) -> DataFrame:
@@ -223,17 +270,12 @@ def _type(kind: Any) -> DataType:
 
 def _measure(batches: Iterable[Any], names: list[str], options: dict[str, Any], version: str) -> Iterator[Any]:
     """A task: the rows of whole groups in, a row per group out."""
-    if concentra.__version__ != version:
-        raise concentra.ConcentraError(f"concentra is {version} on the driver, but {concentra.__version__} here")
-    read = list(batches)
-    if not read:
-        return
-    # Spark's batches are small, and concentra takes its time with each.
-    table = pyarrow.Table.from_batches(read).combine_chunks().rename_columns(names)
-    read.clear()
+    parts.check(version)
     context = TaskContext.get()
     options = {"threads": context.cpus() if context else 1, **options}
-    yield from _signed(concentra.analyze(table, **options).to_arrow()).to_batches(max_chunksize=_BATCH)
+    for table in parts.pieces(batches, None):
+        found = concentra.analyze(table.rename_columns(names), **options)
+        yield from _signed(found.to_arrow()).to_batches(max_chunksize=_BATCH)
 
 
 def _signed(found: Any) -> Any:

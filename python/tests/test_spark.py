@@ -24,6 +24,7 @@ if os.environ.get("CONCENTRA_TEST_SPARK") != "require":
 
 import concentra.spark
 import pyspark
+from concentra import _spark_parts
 from pyspark import TaskContext
 from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
@@ -77,7 +78,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str
     folder = tmp_path_factory.mktemp("made")
 
     def make(encoding: str, rows: int, groups: int) -> str:
-        path = folder / f"{encoding}-{rows}.parquet"
+        path = folder / f"{encoding}-{rows}-{groups}.parquet"
         concentra.generate(
             path, rows=rows, groups=groups, snapshots=10, group_sizes="zipf", encoding=encoding, no_owner=True,
             row_group_rows=rows // 8,
@@ -125,6 +126,36 @@ def test_many_groups_of_uneven_sizes(spark: SparkSession, made: Callable[..., st
     sizes = found["n_rows"].to_pylist()
     assert sum(sizes) == rows and max(sizes) > 1_000 * min(sizes)
     same(found, concentra.analyze(path, by=by), by)
+
+
+@pytest.mark.parametrize(("encoding", "rows"), [("f64", 10_000_000), ("decimal-text", 200_000), ("hex", 200_000)])
+def test_one_distribution_larger_than_a_task(
+    spark: SparkSession, made: Callable[..., str], encoding: str, rows: int
+) -> None:
+    path = made(encoding, rows, 10)
+    df = spark.read.parquet(path)
+    found = concentra.spark.analyze(df, by="none", rows_per_task=rows // 6, large=rows - 1, top=[5], threshold=["2/3"])
+    same(found.toArrow(), concentra.analyze(path, by="none", top=[5], threshold=["2/3"]), [])
+
+
+def test_large_groups_beside_small_ones(spark: SparkSession) -> None:
+    # Ties at borders, half of all to the last digit, decimals and doubles of many sizes, null keys, and null amounts.
+    df = spark.range(60_000).selectExpr(
+        "if(id % 3 = 0, null, if(id % 7 < 6, id % 3, id % 900)) as `the.token`",
+        "if(id % 11 = 0, null, concat(id % 500 * id, '.', lpad(id % 40, 2, '0'))) as text",
+        "if(id % 11 = 0, 0, exp(id % 1000 / 100) * pow(2, id % 90 - 45)) as double",
+        "cast(id % 200 as decimal(38,4)) * 100000000000000000000 as money",
+        "concat('0x', lpad(hex(id % 700), 40, '0')) as address",
+    )
+    table = df.toArrow()
+    for options in [
+        {"amount": "text", "exclude": ["burn"]},
+        {"amount": "double"},
+        {"amount": "money", "metrics": ["gini", "nakamoto_1_2", "whales_1pct"]},
+    ]:
+        found = concentra.spark.analyze(df, by="the.token", large=15_000, rows_per_task=4_000, **options)
+        assert found.schema["the.token"] == df.schema["the.token"] and found.schema["gini"].metadata["title"]
+        same(found.toArrow(), concentra.analyze(table, by="the.token", **options), ["the.token"])
 
 
 def test_columns_as_spark_has_them(spark: SparkSession) -> None:
@@ -184,7 +215,7 @@ def test_what_is_wrong_is_said_on_the_driver(spark: SparkSession) -> None:
 def test_what_the_user_should_know(spark: SparkSession, home: Path) -> None:
     df = spark.createDataFrame([("a", "100", 100.0), ("a", "1", 1.0)], ["token", "balance_str", "balance"])
     with pytest.warns(concentra.ConcentraWarning) as told:
-        concentra.spark.analyze(df, by="token", amount="balance", large=1).collect()
+        concentra.spark.analyze(df, by="token", amount="balance", large=1, min_amount=1).collect()
     texts = [str(warning.message) for warning in told if warning.category is concentra.ConcentraWarning]
     assert texts == [
         "the table: amounts are taken from the double `balance` although `balance_str` is exact",
@@ -239,6 +270,27 @@ def test_an_executor_is_killed(spark: SparkSession, made: Callable[..., str], tm
     assert [other for again, other in tasks if again == partition and other != killed], "the task was not tried again"
     assert len({again for again, _ in tasks}) == 10
     until(lost)
+
+
+def test_an_executor_is_killed_between_sums_and_amounts(
+    spark: SparkSession, made: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made("f64", 200_000, 10)
+    application, fetch, killed = spark.sparkContext.applicationId, _spark_parts._with_amounts, []
+
+    def kill_then_fetch(*arguments: Any) -> Any:
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            line = process.read_bytes() if process.exists() else b""
+            if b"CoarseGrainedExecutorBackend" in line and application.encode() in line and not killed:
+                killed.append(int(process.parent.name))
+                os.kill(killed[0], signal.SIGKILL)
+        return fetch(*arguments)
+
+    monkeypatch.setattr(_spark_parts, "_with_amounts", kill_then_fetch)
+    found = concentra.spark.analyze(spark.read.parquet(path), by="none", rows_per_task=20_000, large=1).toArrow()
+    # Its part of what was kept is made again.
+    assert killed and not Path(f"/proc/{killed[0]}").exists()
+    same(found, concentra.analyze(path, by="none"), [])
 
 
 def until(true: Callable[[], object], seconds: float = 60) -> None:
