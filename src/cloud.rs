@@ -20,6 +20,12 @@ pub fn is_address(path: &str) -> bool {
     SCHEMES.iter().any(|scheme| path.starts_with(scheme))
 }
 
+/// Whether two addresses are of one object: some stores have several schemes.
+pub fn is_same(a: &str, b: &str) -> bool {
+    let plain = |address: &str| address.replacen("s3a://", "s3://", 1).replacen("abfss://", "abfs://", 1);
+    plain(a) == plain(b)
+}
+
 /// An error with the address that it is about.
 fn failed(action: &'static str, address: &str, error: std::io::Error) -> Error {
     Error::io(action, address, error)

@@ -137,7 +137,10 @@ pub fn unite(
             )
         })?;
         span.counted_in(own, options.unit).ok_or_else(|| {
-            wrong("its amounts are no whole numbers of the unit", "give a finer --unit, or 2^x for doubles")
+            wrong(
+                "its amounts are no whole numbers of the unit, or more than 256 bits of it",
+                "give a --unit as fine as the finest amount, 2^x for doubles",
+            )
         })
     });
     let units = units.collect::<Result<Vec<_>>>()?;

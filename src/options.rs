@@ -6,7 +6,7 @@ use crate::cli::{
     AnalyzeArgs, CompareArgs, InputArgs, MeasureArgs, MergeArgs, MetricArgs, NegativesArg, OwnersArg,
     SourceArgs,
 };
-use crate::cloud::is_address;
+use crate::cloud::{is_address, is_same};
 use crate::columns::table::Table;
 use crate::columns::text::{Number, parse};
 use crate::error::{Error, Result};
@@ -387,7 +387,7 @@ impl Options {
 /// Refuses an output that is one of the inputs.
 pub fn keep<'p>(mut inputs: impl Iterator<Item = &'p String>, output: Option<&Path>) -> Result<()> {
     if let Some(address) = output.and_then(Path::to_str).filter(|path| is_address(path)) {
-        return match inputs.any(|path| path == address) {
+        return match inputs.any(|path| is_same(path, address)) {
             true => Err(Error::Usage(format!("{address}: is an input; name another object with -o"))),
             false => Ok(()),
         };
@@ -616,6 +616,7 @@ impl AnalyzeArgs {
             (options.cumulative, "--cumulative"),
             (options.keep_going, "--keep-going"),
             (self.explain, "--explain"),
+            (!matches!(options.device, Device::Auto | Device::Cpu), "--device and --require-gpu"),
         ] {
             if asked {
                 return Err(Error::Usage(format!(

@@ -370,6 +370,16 @@ fn run_report(manners: &Manners, args: &ReportArgs, tell: Tell<'_>) -> Result<()
         return Err(Error::Usage("a page is not for a terminal; name a file with -o, or pipe it".into()));
     }
     keep(args.results.iter(), args.output.as_deref())?;
+    let wanted: &[&str] = match format {
+        ReportFormat::Html => &["html", "htm"],
+        ReportFormat::Svg => &["svg"],
+    };
+    let extension =
+        args.output.as_deref().and_then(Path::extension).map(|e| e.to_string_lossy().to_lowercase());
+    if let Some(extension) = extension.filter(|extension| !wanted.contains(&&extension[..])) {
+        let problem = format!("-o: a file of .{extension} is no {}; name it .{}", wanted[0], wanted[0]);
+        return Err(Error::Usage(problem));
+    }
     let output = Output::open(args.output.as_deref(), Some(Format::Table), args.overwrite)?;
     let report = Report::read(&args.results, args.title.as_deref(), &interrupted)?;
     let text = match format {

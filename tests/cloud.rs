@@ -143,6 +143,14 @@ fn objects_are_read_as_files_are() {
         let of = |paths: &str| printed(s3.run(&format!("analyze {paths} --format csv")));
         assert_eq!(of(remote), of(local), "{remote}");
     }
+    // What consoles make of a folder.
+    s3.ask("PUT", "/lake/marked/", b"");
+    s3.put("marked/balances.parquet", &s3.shell.path("data/holders/cndr/week=2025-01-06/balances.parquet"));
+    for address in ["s3://lake/marked", "s3://lake/marked/"] {
+        let marked =
+            printed(s3.run(&format!("analyze {address} --by token_address --metrics gini --format csv")));
+        assert_eq!(marked.lines().count(), 2, "{marked}");
+    }
     let both = printed(s3.run("analyze s3://lake/cndr data/holders/lark --metrics gini --format csv"));
     assert_eq!(both.lines().count(), 1 + 24);
     let inspected = printed(s3.run("inspect s3://lake/cndr/week=2025-01-06/balances.parquet"));
@@ -246,6 +254,7 @@ fn errors_name_the_address() {
         ("analyze data/holders/cndr -o s3://lake/parts/", 2, "is on a disk"),
         ("analyze data/holders/cndr -o s3://none/r.parquet", 1, "s3://none/r.parquet"),
         ("analyze s3://lake/text.parquet -o s3://lake/text.parquet --overwrite", 2, "is an input"),
+        ("analyze s3://lake/text.parquet -o s3a://lake/text.parquet --overwrite", 2, "is an input"),
     ] {
         let ran = s3.run(line);
         assert_eq!((ran.status, ran.stderr.contains(says)), (Some(status), true), "{line}: {}", ran.stderr);

@@ -19,7 +19,7 @@ use num_bigint::BigUint;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
-use crate::shell::Shell;
+use crate::shell::{Shell, numbers};
 use crate::support::{Folder, Table, analyze, extras, f64s, options, real_data, texts, u64s, words};
 
 fn part(options: &Options) -> RecordBatch {
@@ -92,6 +92,16 @@ impl Amounts {
         }
     }
 
+    /// With one more, of nothing.
+    fn with_nothing(&self) -> ArrayRef {
+        match self {
+            Self::Whole(values) => u64s(&[&values[..], &[0]].concat()),
+            Self::Text(values) => texts(&[&values[..], &["0".to_owned()]].concat()),
+            Self::Words(values) => words(&[&values[..], &[BigUint::default()]].concat()),
+            Self::Doubles(values) => f64s(&[&values[..], &[0.0]].concat()),
+        }
+    }
+
     fn len(&self) -> usize {
         self.column().len()
     }
@@ -128,8 +138,11 @@ fn shared_out(
 ) -> std::result::Result<(), TestCaseError> {
     let folder = Folder::new();
     let n = amounts.len();
-    let group: Vec<u64> = (0..n).map(|i| u64::from(groups[i % groups.len()] % 3)).collect();
-    let columns = [("token", u64s(&group)), ("balance", amounts.column())];
+    // One group has no holders at all, others none in some parts.
+    let nobody = n as u64;
+    let group = (0..n).map(|i| u64::from(groups[i % groups.len()] % 3)).chain([nobody]);
+    let group: Vec<u64> = group.collect();
+    let (columns, n) = ([("token", u64s(&group)), ("balance", amounts.with_nothing())], n + 1);
     let all = folder.write("all.parquet", &columns);
     let options = Options { paths: vec![all.to_str().unwrap().into()], ..options.clone() };
     let whole = analyze(&options);
@@ -250,6 +263,116 @@ fn real_ties_across_parts_are_decided_exactly() {
             .collect();
         let table = merged(&paths, &options).unwrap().results.table().unwrap();
         assert_eq!(without_backend(&table), without_backend(&whole.0));
+    }
+}
+
+/// Parts of these amounts, merged, and the whole.
+fn both(parts: &[Vec<BigUint>], options: &Options) -> (RecordBatch, RecordBatch) {
+    let folder = Folder::new();
+    let all = folder.write("all.parquet", &[("balance", words(&parts.concat()))]);
+    let whole = analyze(&Options { paths: vec![all.to_str().unwrap().into()], ..options.clone() });
+    let paths: Vec<PathBuf> = parts
+        .iter()
+        .enumerate()
+        .map(|(number, own)| {
+            let path = folder.write(&format!("{number}.parquet"), &[("balance", words(own))]);
+            let own = Options {
+                paths: vec![path.to_str().unwrap().into()],
+                extras: Default::default(),
+                ..options.clone()
+            };
+            written(&folder, &format!("part-{number}.parquet"), &part(&own))
+        })
+        .collect();
+    let table = merged(&paths, options).unwrap().results.table().unwrap();
+    (without_backend(&table), without_backend(&whole.0))
+}
+
+#[test]
+fn holders_of_one_key_in_many_runs_of_two_parts_are_in_order() {
+    // All of one key, which does not hold them exactly: only amounts tell who is larger, and counts depend on it.
+    let base = BigUint::from(1u8) << 80;
+    let of = |range: std::ops::Range<u64>, step: u64| -> Vec<BigUint> {
+        range.map(|i| &base + BigUint::from(i * step % 16_000_000)).collect()
+    };
+    let small = |n: u64| -> Vec<BigUint> { (1..n).map(BigUint::from).collect() };
+    let thresholds = (1..20).map(|i| (format!("{i}_20"), concentra::moments::Fraction::new(i, 20))).collect();
+    let extras = concentra::metrics::Extras { top: vec![3, 5_000], thresholds };
+    let options = Options { by: By::Nothing, extras, ..Options::default() };
+    for parts in [
+        vec![of(0..9_000, 1_777), [small(100), of(0..3_000, 5_003)].concat()],
+        vec![[small(3_000), of(0..6_000, 1_777)].concat(), of(0..5_000, 977)],
+        vec![of(0..5_000, 31), of(0..5_000, 3_001), of(0..2_000, 7_919)],
+    ] {
+        let (merged, whole) = both(&parts, &options);
+        assert_eq!(merged, whole);
+    }
+}
+
+#[test]
+fn units_of_parts_without_holders_say_nothing() {
+    let shell = Shell::new();
+    for (name, amounts, unit) in [("a", [0, 0], "--unit 1e-18"), ("b", [5, 7], "")] {
+        shell.parquet(&format!("{name}.parquet"), vec![("balance", numbers(amounts))]);
+        let ran = shell.run(&format!("analyze {name}.parquet --by none --partial {unit} -o p{name}.parquet"));
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    }
+    let ran = shell.run("merge pa.parquet pb.parquet --format json");
+    let groups: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&groups[0]["total"], &groups[0]["n_zero"]), (&"12".into(), &2.into()));
+}
+
+#[test]
+fn a_unit_that_cuts_bits_of_doubles_off_is_refused() {
+    let folder = Folder::new();
+    let path = folder.write("x.parquet", &[("balance", f64s(&[1.5, 4.0]))]);
+    let options = |unit| Options { by: By::Nothing, unit: Some(Unit::Binary(unit)), ..options(&path) };
+    let paths = [0, -1, -1_100].map(|unit| {
+        let of_unit = std::panic::catch_unwind(|| part(&options(unit)));
+        of_unit.ok().map(|table| written(&folder, &format!("{unit}.parquet"), &table))
+    });
+    let Err(error) = merged(&[paths[0].clone().unwrap()], &Options::default()) else {
+        panic!("bits are lost")
+    };
+    assert!(error.to_string().contains("--unit 2^"), "{error}");
+    assert!(merged(&[paths[1].clone().unwrap()], &Options::default()).is_ok());
+    assert!(paths[2].is_none(), "more than 256 bits");
+}
+
+#[test]
+fn forged_parts_are_refused() {
+    let folder = Folder::new();
+    let path = folder.write("x.parquet", &[("balance", u64s(&[5, 7, 1 << 60]))]);
+    let table = part(&Options { by: By::Nothing, ..options(&path) });
+    let forge = |name: &str, column: ArrayRef| {
+        let at = table.schema().index_of(name).unwrap();
+        let mut columns = table.columns().to_vec();
+        columns[at] = column;
+        let forged = RecordBatch::try_new(table.schema(), columns).unwrap();
+        merged(&[written(&folder, "forged.parquet", &forged)], &Options::default())
+    };
+    assert!(forge("n_holders", u64s(&[3])).is_ok());
+    let int = |x: i32| -> ArrayRef { Arc::new(arrow::array::Int32Array::from(vec![x])) };
+    let byte = |x: u8| -> ArrayRef { Arc::new(arrow::array::UInt8Array::from(vec![x])) };
+    let bytes = |x: &[u8]| -> ArrayRef { Arc::new(BinaryArray::from(vec![x])) };
+    for (name, column) in [
+        ("n_holders", u64s(&[1 << 63])),
+        ("n_holders", u64s(&[0])),
+        ("n_rows", u64s(&[u64::MAX])),
+        ("unit_log2", int(i32::MIN)),
+        ("decimals", byte(78)),
+        ("total", texts(&["1"])),
+        ("total", texts(&[""])),
+        ("total", texts(&["1152921504606846989"])),
+        ("first", u64s(&[0])),
+        ("last", u64s(&[u64::MAX])),
+        ("amounts", bytes(&[0, 5, 7])),
+        ("amounts", bytes(&[5, 7])),
+        ("amounts", bytes(&[0xff])),
+        ("ranked", texts(&["7"])),
+    ] {
+        let Err(error) = forge(name, column) else { panic!("{name} is believed") };
+        assert!(error.to_string().contains("again"), "{error}");
     }
 }
 

@@ -121,6 +121,24 @@ fn names_are_text_and_never_markup() {
 }
 
 #[test]
+fn assets_that_look_alike_are_not_one() {
+    let shell = Shell::new();
+    let (a, b) = (format!("0x1234{}abcd", "0".repeat(32)), format!("0x1234{}abcd", "f".repeat(32)));
+    let tokens = text([&a[..], &a, &a, &b, &b, &b].into_iter().chain([&a[..], &b]));
+    let weeks = numbers([1, 1, 2, 1, 1, 2, 2, 2]);
+    let columns = vec![("token", tokens), ("week", weeks), ("balance", numbers([5, 1, 3, 9, 1, 4, 2, 2]))];
+    shell.parquet("x.parquet", columns);
+    // Columns named with --by are snapshots too where their names say so.
+    made(&shell, "analyze x.parquet --by week,token -o r.parquet");
+    let page = page(&shell, "r.html", "r.parquet");
+    assert!(
+        page.contains("4 groups, of 2 distributions") && page.contains("Gini coefficient over time"),
+        "{page}"
+    );
+    assert!(page.contains(&a) && page.contains(&b));
+}
+
+#[test]
 fn groups_without_holders_leave_gaps() {
     let shell = Shell::new();
     let (tokens, weeks) = (text(["a", "a", "b", "b"]), numbers([1, 2, 1, 2]));
@@ -151,11 +169,14 @@ fn one_picture_is_a_document() {
 fn refuses_what_it_cannot_show() {
     let shell = shell();
     made(&shell, "analyze data/holders/cndr/week=2025-01-06 -o r.parquet");
+    made(&shell, "sweep data/holders/cndr/week=2025-01-06 --top-holders all,10 --metrics gini -o s.parquet");
     made(&shell, "flows data/holders/base.parquet --price token_decimals -o f.parquet -q");
     for (line, status, says) in [
         ("data/holders/cndr/week=2025-01-06/balances.parquet -o a.html", 1, "no result of concentra"),
         ("f.parquet -o a.html", 1, "there are no pictures of this result"),
         ("none.parquet -o a.html", 1, "none.parquet"),
+        ("s.parquet -o a.html", 1, "there are no pictures of this result"),
+        ("r.parquet -o a.csv", 2, "a file of .csv is no html"),
         ("r.parquet -o r.parquet --overwrite", 2, "is an input"),
         ("r.parquet -o a.svg", 2, "name it with --plot, one of lorenz"),
         ("r.parquet --plot lorens -o a.svg", 2, "did you mean `lorenz`?"),

@@ -49,7 +49,8 @@ _LOOK = 1_000_000
 def fits(options: dict[str, Any]) -> bool:
     """Whether a group can be measured in parts with these options."""
     known = _OF_PARTS | _OF_MERGING | _OF_NEITHER
-    return options.get("owners", "trust") == "trust" and not options.keys() - known
+    on_cpu = options.get("device") in ("cpu", "auto", None) and not options.get("require_gpu")
+    return options.get("owners", "trust") == "trust" and on_cpu and not options.keys() - known
 
 
 def measure(own: DataFrame, options: dict[str, Any], rows_per_task: int) -> Any:

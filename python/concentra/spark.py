@@ -110,7 +110,7 @@ def analyze(
     amounts, the driver appends the sums, and looks into those few thousand holders alone in which a percentile, a threshold
     or a point of the Lorenz curve lies. Text and doubles are read once more before, for tasks to agree on the unit. With
     that go ``exclude``, ``labels``, ``negatives`` and what chooses metrics; with other options one task holds the group,
-    which is warned of. Rows of equal amounts stay in one task, too.
+    which is warned of. Rows of equal amounts stay in one task, too. ``df`` is read four times then, or five.
 
     The result has the columns of :func:`concentra.analyze`, and the metadata of each field says what it means. Group
     columns have the types of ``df``, counts are ``bigint``, ``lorenz`` and its like arrays of ``double``. Rows are in no
@@ -197,6 +197,9 @@ def _with_large_groups(
     df: DataFrame, groups: list[str], options: dict[str, Any], large: int, rest: int, rows_per_task: int
 ) -> DataFrame:
     """Measures groups of more than ``large`` rows in parts, the ``rest`` of the rows as whole groups."""
+    # What is wrong with options shows before the work begins.
+    nothing = _without_rows(df, **{**options, "by": groups or "none", "progress": False}).to_arrow()
+    schema = _schema(nothing.schema, [df.schema[name] for name in groups])
     keys = [F.col(f"key_{at}") for at in range(len(groups))]
     larger = _counts(df, groups).where(F.col("rows") > large)
     larger = larger.select(*(F.col(f"_{at}").alias(f"key_{at}") for at in range(len(groups))))
@@ -214,8 +217,6 @@ def _with_large_groups(
     # Names may have points in them, and go by number until the end.
     spark, width = df.sparkSession, found.num_columns
     measured = spark.createDataFrame(found.rename_columns(["number", *(f"_{at}" for at in range(1, width))]))
-    nothing = _without_rows(df, **{**options, "by": groups or "none", "progress": False}).to_arrow()
-    schema = _schema(nothing.schema, [df.schema[name] for name in groups])
     columns = [*keys, *(F.col(f"_{at}") for at in range(1, width))]
     named = [column.alias(field.name, metadata=field.metadata) for column, field in zip(columns, schema)]
     measured = measured.join(larger, "number").select(*named)

@@ -12,7 +12,7 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{
-    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart,
+    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart,
 };
 use tokio::runtime::Runtime;
 
@@ -49,7 +49,7 @@ fn told(error: object_store::Error) -> io::Error {
     use object_store::Error as E;
     let kind = match &error {
         E::NotFound { .. } => io::ErrorKind::NotFound,
-        E::AlreadyExists { .. } | E::Precondition { .. } => io::ErrorKind::AlreadyExists,
+        E::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
         E::InvalidPath { .. } => io::ErrorKind::InvalidInput,
         _ => io::ErrorKind::Other,
@@ -98,7 +98,9 @@ impl Object {
         let at = Self::at(fixed)?;
         if !pattern && !address.ends_with('/') && !at.path.as_ref().is_empty() {
             match wait(at.store.head(&at.path)) {
-                Ok(meta) => return Ok(vec![Self { meta: Some(meta), ..at }]),
+                Ok(meta) if meta.size > 0 => return Ok(vec![Self { meta: Some(meta), ..at }]),
+                // Empty, or the mark of a folder.
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(wrong(error)),
             }
@@ -120,13 +122,16 @@ impl Object {
         } else {
             None
         };
+        let found_below = found.iter().any(|meta| meta.size > 0);
         let object = |meta: ObjectMeta| {
             let address = format!("{root}/{}", meta.location);
             let fits = match &matches {
                 Some((pattern, options)) => pattern.matches_with(&address, *options),
                 None => true,
             };
-            fits.then(|| Self {
+            // Consoles mark folders with objects of no bytes.
+            let marks = meta.size == 0 && found_below;
+            (fits && !marks).then(|| Self {
                 address,
                 path: meta.location.clone(),
                 store: at.store.clone(),
@@ -169,7 +174,10 @@ impl Object {
 
     /// Some of its bytes, in one request.
     pub fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
-        wait(self.store.get_range(&self.path, range))
+        // Of the version that was found: else a file would have the footer of one and the pages of another.
+        let if_match = self.meta.as_ref().and_then(|meta| meta.e_tag.clone());
+        let options = GetOptions { range: Some(range.into()), if_match, ..GetOptions::default() };
+        wait(async { self.store.get_opts(&self.path, options).await?.bytes().await })
     }
 
     /// Writes a file's bytes: whole, or nothing.
@@ -204,7 +212,10 @@ impl Object {
                         return Err(object_store::Error::Generic { store: "file", source: Box::new(error) });
                     }
                 };
-                upload.wait_for_capacity(4).await?;
+                if let Err(error) = upload.wait_for_capacity(4).await {
+                    upload.abort().await?;
+                    return Err(error);
+                }
                 upload.write(&piece[..read]);
             }
             upload.finish().await

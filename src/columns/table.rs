@@ -35,6 +35,7 @@ impl Table {
     /// Of batches of this schema. Text that is no UTF-8 is refused: whoever handed it over may not have looked.
     pub fn new(schema: &Schema, batches: Vec<RecordBatch>) -> Result<Self> {
         let refuse = |problem: String| Error::Schema { file: "the table".into(), problem };
+        let told = schema.metadata().clone();
         let fields = schema.fields().iter().enumerate();
         let columns = |at: usize| batches.iter().map(move |batch| batch.column(at));
         let schema = fields.map(|(at, field)| {
@@ -46,7 +47,7 @@ impl Table {
             let wide = matches!(field.data_type(), DataType::Decimal128(..)) && columns(at).any(is_beyond);
             Ok(plain(field, wide))
         });
-        let schema = Arc::new(Schema::new(schema.collect::<Result<Vec<_>>>()?));
+        let schema = Arc::new(Schema::new_with_metadata(schema.collect::<Result<Vec<_>>>()?, told));
         let mut pieces = vec![];
         for batch in &batches {
             let columns = batch.columns().iter().zip(schema.fields());

@@ -47,6 +47,9 @@ impl Answers {
 
 /// Which ranges are asked for more than their sums.
 pub fn asked_of(outlines: &[Sums], total: Total, asks: &[&Ask]) -> Vec<bool> {
+    if outlines.is_empty() {
+        return vec![];
+    }
     let plan = Asked::of(&Group::new(outlines, total), outlines, asks);
     plan.visits.iter().map(|visit| !visit.is_empty()).collect()
 }

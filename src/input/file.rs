@@ -223,7 +223,13 @@ impl InputFile {
 
     /// What the footer tells in pairs, the Arrow schema left out.
     pub fn told(&self) -> Vec<(String, String)> {
-        let Contents::Parquet(metadata) = &self.contents else { return vec![] };
+        let metadata = match &self.contents {
+            Contents::Parquet(metadata) => metadata,
+            Contents::Memory(table) => {
+                let pairs = table.schema().metadata().iter();
+                return pairs.map(|(key, value)| (key.clone(), value.clone())).collect();
+            }
+        };
         let footer = metadata.metadata().file_metadata().key_value_metadata();
         let pairs = footer.into_iter().flatten().filter(|entry| entry.key != "ARROW:schema");
         pairs.filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?))).collect()
@@ -231,7 +237,8 @@ impl InputFile {
 
     /// Whether concentra wrote it as a result; snapshots that it built are input as others are.
     pub fn is_result(&self) -> bool {
-        self.told().iter().any(|(key, _)| key == "concentra.schema_version")
+        let is_file = matches!(self.contents, Contents::Parquet(_));
+        is_file && self.told().iter().any(|(key, _)| key == "concentra.schema_version")
     }
 }
 

@@ -117,6 +117,9 @@ impl Parts {
                 return Err(refuse(file, problem));
             }
             let mut own: HashMap<String, String> = file.told().into_iter().collect();
+            if own.remove("concentra.partial").is_some_and(|version| version != runs::VERSION) {
+                return Err(refuse(file, "was made by another version of concentra; make it again".into()));
+            }
             if let Some(serde_json::Value::Array(of_file)) =
                 own.remove("concentra.inputs").and_then(|text| serde_json::from_str(&text).ok())
             {
@@ -131,7 +134,6 @@ impl Parts {
             }
         }
         let mut provenance = told.unwrap_or_default();
-        provenance.remove("concentra.partial");
         if !inputs.is_empty() {
             inputs.sort_by_key(|input| input["name"].to_string());
             provenance.insert("concentra.inputs".into(), serde_json::Value::Array(inputs).to_string());
@@ -160,7 +162,7 @@ impl Parts {
             for row_group in 0..file.row_groups().len() {
                 let mut before = 0;
                 for batch in file.read(row_group, &roots)? {
-                    let batch = batch?;
+                    let batch = runs::plain(&batch?)?;
                     let keys = keys_of(&self.schema, &converter, &batch)?;
                     for (row, key) in keys.into_iter().enumerate() {
                         let run = runs::read(&batch, row).ok_or_else(|| damaged(file, before + row))?;
@@ -239,7 +241,7 @@ impl Parts {
                         continue;
                     }
                     let amounts = runs::amounts(&batch, row - before)
-                        .filter(|amounts| amounts.len() as u64 == self.runs[run].sums.n)
+                        .filter(|amounts| self.runs[run].is_of(amounts))
                         .ok_or_else(|| damaged(file, row))?;
                     self.loaded.insert(run, amounts);
                 }
@@ -316,6 +318,7 @@ impl Parts {
             let mut counts = Counts::default();
             for &run in runs {
                 let Run { own, sums, .. } = &self.runs[run];
+                // Each is below 2^41: a sum of any number of runs that a memory holds fits.
                 counts.rows += own.counts.rows;
                 counts.zero += own.counts.zero;
                 counts.null += own.counts.null;
@@ -343,21 +346,31 @@ impl Parts {
         }
     }
 
-    /// The finest unit of a group's runs. Whoever has no doubles says nothing of those of others.
+    /// The finest unit of the runs that have holders.
     fn unit(&self, group: usize) -> Result<Unit> {
         let runs = self.of_groups[group].iter().map(|&run| &self.runs[run]);
-        let has = |run: &&Run| run.sums.n > 0;
-        let doubles = runs.clone().filter(has).any(|run| matches!(run.unit, Unit::Binary(_)));
-        let counts = |run: &&Run| has(run) || !doubles;
-        let mut units = runs.filter(counts).map(|run| run.unit);
-        let first = units.next().unwrap_or(Unit::Decimal(0));
-        units.try_fold(first, Unit::finer).ok_or_else(|| {
+        let runs: Vec<&Run> = runs.filter(|run| run.sums.n > 0).collect();
+        let Some(first) = runs.first() else { return Ok(Unit::Decimal(0)) };
+        let unit = runs.iter().try_fold(first.unit, |unit, run| unit.finer(run.unit)).ok_or_else(|| {
             self.wrong(
                 group,
                 "its amounts are doubles in one part and exact in another, which share no unit",
                 "choose columns of one kind with --amount",
             )
-        })
+        })?;
+        let Unit::Binary(exponent) = unit else { return Ok(unit) };
+        // What an analysis counts doubles in where they span more than 256 bits; bits below are cut off.
+        let highest = runs.iter().filter_map(|run| run.highest()).max().unwrap_or(exponent);
+        let widest = highest - 255;
+        let is_cut = runs.iter().any(|run| !run.exact);
+        if exponent < widest || (is_cut && exponent > widest) {
+            return Err(self.wrong(
+                group,
+                "its parts are not counted in one unit, or in one that cuts bits of doubles off",
+                &format!("make them again with --unit 2^{}", widest.max(-1074)),
+            ));
+        }
+        Ok(unit)
     }
 
     /// A group's runs in the order of their values.
@@ -370,16 +383,15 @@ impl Parts {
         }
         runs.sort_by_key(|&run| (self.runs[run].sums.first, self.runs[run].sums.last, run));
         let mut pieces: Vec<Vec<usize>> = vec![];
-        let mut reach: Option<usize> = None;
+        let mut reach = 0;
         for run in runs {
-            let apart = reach.is_none_or(|before| self.is_apart(before, run));
-            match pieces.last_mut().filter(|_| !apart) {
+            let Sums { first, last, .. } = self.runs[run].sums;
+            let joins = first < reach || (first == reach && !self.is_border(group, first));
+            match pieces.last_mut().filter(|_| joins) {
                 Some(piece) => piece.push(run),
                 None => pieces.push(vec![run]),
             }
-            if reach.is_none_or(|before| self.runs[before].sums.last <= self.runs[run].sums.last) {
-                reach = Some(run);
-            }
+            reach = last.max(reach);
         }
         let piece = |mut runs: Vec<usize>| {
             if runs.len() == 1 { Piece::Known(runs.remove(0)) } else { Piece::Mixed(runs) }
@@ -387,12 +399,16 @@ impl Parts {
         pieces.into_iter().map(piece).collect()
     }
 
-    /// Whether every holder of the upper run has at least what each of the lower one has.
-    fn is_apart(&self, lower: usize, upper: usize) -> bool {
-        let (a, b) = (&self.runs[lower], &self.runs[upper]);
-        // Amounts of one key may differ; those of one part are in their order.
-        let of_one_part = self.places[lower].file == self.places[upper].file && lower < upper;
-        a.sums.last < b.sums.first || (a.sums.last == b.sums.first && (of_one_part || (a.exact && b.exact)))
+    /// Whether runs of a group that meet in a key stand in the order of their amounts: equal ones, or those of one part.
+    fn is_border(&self, group: usize, key: Key) -> bool {
+        let of_group = self.of_groups[group].iter().copied();
+        let mut meet = of_group.filter(|&run| {
+            let Sums { n, first, last, .. } = self.runs[run].sums;
+            n > 0 && (first..=last).contains(&key)
+        });
+        let Some(first) = meet.clone().next() else { return true };
+        meet.clone().all(|run| self.runs[run].exact)
+            || meet.all(|run| self.places[run].file == self.places[first].file)
     }
 
     fn outline(&self, piece: &Piece) -> Sums {
@@ -565,6 +581,9 @@ fn keys_of(
 fn damaged(file: &InputFile, row: usize) -> Error {
     Error::Schema {
         file: file.source.shown.clone(),
-        problem: format!("row {} of a row group is no run of holders; make the part again", row + 1),
+        problem: format!(
+            "row {} is no run of holders, or its sums are not those of its amounts; make the part again",
+            row + 1
+        ),
     }
 }

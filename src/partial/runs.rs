@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::groups::Counts;
 use crate::groups::schema::GroupSchema;
 use crate::moments::Sums;
+use crate::numbers::key::{self, MAX_EXPONENT, exponent, mantissa};
 use crate::numbers::unit::{Unit, unit_of, unit_text};
 use crate::numbers::wide::U320;
 use crate::results::Results;
@@ -47,6 +48,25 @@ pub struct Run {
 }
 
 impl Run {
+    /// The highest bit of the largest holder, as a power of two; none without holders.
+    pub fn highest(&self) -> Option<i32> {
+        let bits = exponent(self.sums.last) + u64::BITS - mantissa(self.sums.last).leading_zeros();
+        (self.sums.n > 0).then(|| self.unit.log2() + bits as i32 - 1)
+    }
+
+    /// Whether these amounts, ascending, are its holders.
+    pub fn is_of(&self, amounts: &[U256]) -> bool {
+        let total = amounts.iter().fold(U320::ZERO, |sum, &amount| sum + U320::from(amount));
+        let key = |amount: Option<&U256>| amount.map_or(0, |&amount| key::of(amount).0);
+        let (first, last) = (key(amounts.first()), key(amounts.last()));
+        let exact = amounts.iter().all(|&amount| key::of(amount).1);
+        // Doubles may be cut off, which amounts do not show.
+        let flag = self.exact == exact || (!self.exact && matches!(self.unit, Unit::Binary(_)));
+        (amounts.len() as u64, first, last, total)
+            == (self.sums.n, self.sums.first, self.sums.last, self.total)
+            && flag
+    }
+
     /// Of nobody.
     pub fn empty(unit: Unit) -> Self {
         Self { unit, sums: Sums::default(), total: U320::ZERO, exact: true, own: Own::default() }
@@ -143,6 +163,21 @@ pub fn write(
     Ok(Results::of(table, schema.fields.len()))
 }
 
+/// Rows with plain text, whoever carried the table.
+pub fn plain(rows: &RecordBatch) -> Result<RecordBatch> {
+    let schema = rows.schema();
+    let first = schema.index_of(COLUMNS[0].0).map_err(Error::arrow("find the runs"))?;
+    let columns = rows.columns().iter().enumerate().map(|(at, column)| match column.data_type() {
+        DataType::LargeUtf8 | DataType::Utf8View if at > first => cast(column, &DataType::Utf8),
+        _ => Ok(column.clone()),
+    });
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>().map_err(Error::arrow("read the runs"))?;
+    let fields = schema.fields().iter().zip(&columns);
+    let fields = fields.map(|(field, column)| Field::new(field.name(), column.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    RecordBatch::try_new(schema, columns).map_err(Error::arrow("read the runs"))
+}
+
 /// The run of a row, without its amounts.
 pub fn read(rows: &RecordBatch, row: usize) -> Option<Run> {
     let column = |name: &str| rows.column_by_name(name).filter(|column| column.is_valid(row));
@@ -180,7 +215,36 @@ pub fn read(rows: &RecordBatch, row: usize) -> Option<Run> {
     };
     let own = Own { counts, excluded: excluded_of(text("excluded")?)? };
     let exact = column("exact")?.as_boolean_opt()?.value(row);
-    Some(Run { unit, sums, total: wide(text("total")?)?, exact, own })
+    let run = Run { unit, sums, total: wide(text("total")?)?, exact, own };
+    is_sound(&run).then_some(run)
+}
+
+/// Whether a run may be what it says: its keys are keys, and no sum is beyond what so many holders come to, so that
+/// those of many runs stay within their widths.
+fn is_sound(run: &Run) -> bool {
+    let Run { sums, total, own, .. } = run;
+    let Sums { n, first, last, amount, ranked, squares, logs, products, roots } = sums;
+    let Counts { rows, zero, null, excluded, negative, .. } = own.counts;
+    let unit = match run.unit {
+        Unit::Decimal(decimals) => decimals <= 77,
+        Unit::Binary(exponent) => (-1400..=1100).contains(&exponent),
+    };
+    let few = [*n, rows, zero, null, excluded, negative].iter().all(|&count| count <= 1 << 40);
+    let widths = amount.bit_len() <= 288
+        && total.bit_len() <= 288
+        && ranked.bit_len() <= 320
+        && squares.bit_len() <= 544
+        && logs >> 72 == 0
+        && products.bit_len() <= 328
+        && roots.bit_len() <= 192 - 8;
+    let keys = if *n == 0 {
+        (*first, *last) == (0, 0) && *total == U320::ZERO && *sums == Sums::default()
+    } else {
+        *n <= 1 << 32 && *first > 0 && first <= last && exponent(*last) <= MAX_EXPONENT
+    };
+    // v <= a < v·(1 + 2^−55), and doubles that are cut off are those of their unit.
+    let near = amount <= total && (*total - *amount) <= (*amount >> 55) + U320::from(*n);
+    unit && few && widths && keys && near
 }
 
 /// The amounts of a row; none where they are damaged.
@@ -192,7 +256,9 @@ pub fn amounts(rows: &RecordBatch, row: usize) -> Option<Vec<U256>> {
 }
 
 fn wide<const BITS: usize, const LIMBS: usize>(text: &str) -> Option<Uint<BITS, LIMBS>> {
-    Uint::from_str_radix(text, 10).ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+    Uint::from_str_radix(text, 10)
+        .ok()
+        .filter(|_| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn excluded_text(sums: &[(Unit, U320)]) -> String {

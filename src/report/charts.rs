@@ -263,7 +263,7 @@ fn standing(sheet: &Sheet, series: &[Series], column: &str) -> Option<Plot> {
         .map(|&(row, x)| {
             let text = format!("{}: {}", told(sheet, row), value(sheet, column, row));
             let asset = sheet.asset(row);
-            let label = if asset.is_empty() { told(sheet, row) } else { asset };
+            let label = if asset.is_empty() { told(sheet, row) } else { asset.to_owned() };
             Bar { label, parts: vec![(x, Ink::Series(1), text)] }
         })
         .collect();
@@ -296,7 +296,7 @@ fn shares(sheet: &Sheet, series: &[Series]) -> Option<Plot> {
     // Of several assets each has one bar, and a name says which.
     let label = |row: usize| {
         let asset = sheet.asset(row);
-        if series.len() > 1 && !asset.is_empty() { asset } else { told(sheet, row) }
+        if series.len() > 1 && !asset.is_empty() { asset.to_owned() } else { told(sheet, row) }
     };
     let bar = |&row: &usize| {
         let (mut parts, mut before) = (vec![], 0.0);
@@ -347,7 +347,7 @@ fn spread(rows: &[usize]) -> Vec<usize> {
     (0..few).map(|i| rows[i * (rows.len() - 1) / few.saturating_sub(1).max(1)]).collect()
 }
 
-/// Rewards against capital: both curves of the groups that earn most, and the Kakwani index of each.
+/// Rewards against capital: both curves of the groups with most holders, and the Kakwani index of each.
 fn profits(sheet: &Sheet, series: &[Series]) -> Vec<Plot> {
     let last: Vec<usize> = series.iter().filter_map(|s| s.rows.last().copied()).collect();
     let mut plots = vec![];
@@ -393,7 +393,7 @@ fn profits(sheet: &Sheet, series: &[Series]) -> Vec<Plot> {
     if sheet.has("kakwani") {
         let kakwani: Vec<Series> = with
             .iter()
-            .map(|&row| Series { asset: sheet.asset(row), clock: None, rows: vec![row] })
+            .map(|&row| Series { asset: sheet.asset(row).to_owned(), clock: None, rows: vec![row] })
             .collect();
         plots.extend(standing(sheet, &kakwani, "kakwani"));
     }
@@ -453,7 +453,8 @@ fn stacked(sheet: &Sheet, part: &str, name: &str, title: &str) -> Vec<Plot> {
             }
         }
         let mut names: Vec<(String, f64)> = vec![];
-        for &row in &s.rows {
+        // Of all assets, so that a colour means the same in each picture.
+        for row in 0..sheet.rows() {
             let label = sheet.text(part, row).unwrap_or_else(|| "–".into());
             let share = sheet.number("share", row).unwrap_or(0.0);
             match names.iter_mut().find(|(known, _)| *known == label) {
@@ -500,7 +501,9 @@ fn stacked(sheet: &Sheet, part: &str, name: &str, title: &str) -> Vec<Plot> {
             let label = if group.is_empty() { called(&s.asset) } else { group.clone() };
             bars.push(Bar { label, parts });
         }
-        let coloured = names.iter().zip(&inks).filter(|(_, ink)| **ink != Ink::Other);
+        let own =
+            |name: &str| s.rows.iter().any(|&row| sheet.text(part, row).as_deref().unwrap_or("–") == name);
+        let coloured = names.iter().zip(&inks).filter(|(name, ink)| **ink != Ink::Other && own(&name.0));
         let mut legend: Vec<(Ink, String)> = coloured.map(|(name, ink)| (*ink, name.0.clone())).collect();
         if names.len() > INKS {
             legend.push((Ink::Other, format!("{} more", names.len() - INKS)));

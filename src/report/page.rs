@@ -242,7 +242,8 @@ fn table(page: &mut String, number: usize, sheet: &Sheet) {
     for row in 0..shown {
         page.push_str("<tr>");
         if !uniform {
-            [sheet.asset(row), sheet.snapshot(row)].iter().for_each(|text| word(page, text));
+            cell(page, sheet.asset(row), &sheet.whole(row));
+            word(page, &sheet.snapshot(row));
         }
         for (i, column) in columns.iter().enumerate() {
             if is_word(sheet, column, uniform && i < keys) {
@@ -262,13 +263,17 @@ fn table(page: &mut String, number: usize, sheet: &Sheet) {
 
 /// A cell of words, a long address shortened.
 fn word(page: &mut String, whole: &str) {
-    let short = short(whole);
+    cell(page, &short(whole), whole);
+}
+
+/// A cell of words that stand for others, by which it is sorted and found.
+fn cell(page: &mut String, short: &str, whole: &str) {
     let title = if short == whole {
         String::new()
     } else {
         format!(r#" title="{0}" data-value="{0}""#, escape(whole))
     };
-    let _ = write!(page, r#"<td class="key"{title}>{}</td>"#, escape(&short));
+    let _ = write!(page, r#"<td class="key"{title}>{}</td>"#, escape(short));
 }
 
 /// Whether a column is words, as names of groups are though they be numbers.
@@ -311,8 +316,10 @@ fn provenance(page: &mut String, sheet: &Sheet) {
     }
     if let Some(inputs) = sheet.told.get("concentra.inputs").and_then(Value::as_array) {
         let of = |input: &Value, what: &str| input.get(what).map(plain);
-        let rows: u64 = inputs.iter().filter_map(|input| input.get("rows")?.as_u64()).sum();
-        let bytes: u64 = inputs.iter().filter_map(|input| input.get("bytes")?.as_u64()).sum();
+        let sum = |what: &str| {
+            inputs.iter().filter_map(|input| input.get(what)?.as_u64()).fold(0u64, u64::saturating_add)
+        };
+        let (rows, bytes) = (sum("rows"), sum("bytes"));
         let names: Vec<String> = inputs.iter().filter_map(|input| of(input, "name")).collect();
         let shown = match names.as_slice() {
             [first, .., last] if names.len() > 4 => format!("{first} … {last}"),

@@ -74,7 +74,9 @@ impl Axis {
     }
 
     fn between(label: String, least: f64, most: f64, least_step: f64) -> Self {
-        let span = if most > least { most - least } else { 1.0 };
+        // Beyond this no number is told from others on an axis.
+        let (least, most) = (least.clamp(-1e300, 1e300), most.clamp(-1e300, 1e300));
+        let span = if most - least > 1e-300 { most - least } else { 1.0 };
         let rough = (span / 4.0).max(least_step);
         let power = 10f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|x| x * power);
@@ -193,7 +195,7 @@ impl Plot {
         let (legend, bottom) = self.legend(bottom);
         let height = bottom + head + 6.0;
         let mut svg = String::new();
-        let name = &self.name;
+        let name = &escape(&self.name);
         let size =
             if style.is_some() { format!(r#" width="{WIDTH}" height="{height:.0}""#) } else { String::new() };
         let _ = write!(
@@ -416,7 +418,9 @@ pub fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             // No document may hold these.
-            c if c.is_control() && c != '\n' && c != '\t' => out.extend(c.escape_default()),
+            c if (c.is_control() && c != '\n' && c != '\t') || ['\u{fffe}', '\u{ffff}'].contains(&c) => {
+                out.extend(c.escape_default());
+            }
             c => out.push(c),
         }
     }

@@ -27,7 +27,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const wanted = event.target.value.trim().toLowerCase();
     let shown = 0;
     for (const row of rows) {
-      row.hidden = ![...row.cells].some((cell) => cell.textContent.toLowerCase().includes(wanted));
+      row.hidden = ![...row.cells].some((cell) => `${cell.textContent}\n${cell.title}`.toLowerCase().includes(wanted));
       shown += !row.hidden;
     }
     note.textContent = wanted === "" ? "" : shown === 0 ? "no rows" : `${shown} of ${rows.length}`;

@@ -1,7 +1,7 @@
 //! A result as it was written: its rows, what kind they are, and which of its columns say where and when.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::kernels::cast_utils::Parser;
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::groups::schema::convert;
 use crate::input::Source;
 use crate::input::file::InputFile;
+use crate::input::roles::is_snapshot;
 
 /// What the rows of a result are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Sheet {
     assets: Vec<usize>,
     /// Whether there are several snapshots.
     is_dated: bool,
+    /// What each row's asset is called.
+    labels: Vec<String>,
 }
 
 /// The rows of one asset in the order of their snapshots.
@@ -105,6 +108,7 @@ impl Sheet {
             sheet.table =
                 concat_batches(&part.table.schema(), both).map_err(Error::arrow("join the parts"))?;
             sheet.name = path.trim_end_matches('/').to_owned();
+            sheet.name_assets();
             sheet.is_dated = sheet.has_several_snapshots();
             if let (Some(Value::Array(ours)), Some(Value::Array(theirs))) =
                 (sheet.told.get_mut("concentra.inputs"), part.told.get("concentra.inputs"))
@@ -132,7 +136,9 @@ impl Sheet {
             }
         }
         let rows = concat_batches(file.schema(), &batches).map_err(Error::arrow("read the result"))?;
-        let kind = Kind::of(&rows).ok_or_else(|| {
+        // A sweep has the columns of an analysis, and many rows for each of its groups.
+        let is_sweep = file.told().iter().any(|(key, _)| key == "concentra.sweep");
+        let kind = Kind::of(&rows).filter(|_| !is_sweep).ok_or_else(|| {
             refuse("there are no pictures of this result; of analyze, power and change there are")
         })?;
         let told: BTreeMap<String, Value> = file
@@ -141,8 +147,17 @@ impl Sheet {
             .map(|(key, text)| (key, serde_json::from_str(&text).unwrap_or(Value::String(text))))
             .collect();
         let (times, assets) = keys(&rows, kind, &told);
-        let mut sheet =
-            Self { name: file.source.name.clone(), kind, table: rows, told, times, assets, is_dated: false };
+        let mut sheet = Self {
+            name: file.source.name.clone(),
+            kind,
+            table: rows,
+            told,
+            times,
+            assets,
+            is_dated: false,
+            labels: vec![],
+        };
+        sheet.name_assets();
         sheet.is_dated = sheet.has_several_snapshots();
         Ok(sheet)
     }
@@ -180,7 +195,7 @@ impl Sheet {
     pub fn list(&self, column: &str, row: usize) -> Option<Vec<Option<f64>>> {
         let lists = self.table.column_by_name(column)?.as_list_opt::<i32>()?;
         let values = lists.is_valid(row).then(|| lists.value(row))?;
-        Some(values.as_primitive_opt::<Float64Type>()?.iter().collect())
+        Some(values.as_primitive_opt::<Float64Type>()?.iter().map(|x| x.filter(|x| x.is_finite())).collect())
     }
 
     /// A value of a row in words; none where it is null.
@@ -188,10 +203,40 @@ impl Sheet {
         text(self.table.column_by_name(column)?, row)
     }
 
-    /// The row's group without its snapshot, long addresses shortened.
-    pub fn asset(&self, row: usize) -> String {
-        let present = self.assets.iter().filter_map(|&column| text(self.table.column(column), row));
-        present.map(|text| short(&text)).collect::<Vec<_>>().join(" ")
+    /// The row's group without its snapshot: long addresses shortened, unless others look the same then.
+    pub fn asset(&self, row: usize) -> &str {
+        &self.labels[row]
+    }
+
+    /// The same unshortened.
+    pub fn whole(&self, row: usize) -> String {
+        self.whole_asset(row).into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The row's group without its snapshot, in words that no other group has.
+    fn whole_asset(&self, row: usize) -> Vec<Option<String>> {
+        self.assets.iter().map(|&column| text(self.table.column(column), row)).collect()
+    }
+
+    /// What each row's asset is called.
+    fn name_assets(&mut self) {
+        let wholes: Vec<Vec<Option<String>>> = (0..self.rows()).map(|row| self.whole_asset(row)).collect();
+        let join = |whole: &[Option<String>], show: fn(&str) -> String| {
+            whole.iter().flatten().map(|text| show(text)).collect::<Vec<_>>().join(" ")
+        };
+        let mut owners: HashMap<String, &[Option<String>]> = HashMap::new();
+        let mut shared: HashSet<String> = HashSet::new();
+        for whole in &wholes {
+            let label = join(whole, short);
+            if *owners.entry(label.clone()).or_insert(whole) != &whole[..] {
+                shared.insert(label);
+            }
+        }
+        let name = |whole: &Vec<Option<String>>| {
+            let label = join(whole, short);
+            if shared.contains(&label) { join(whole, str::to_owned) } else { label }
+        };
+        self.labels = wholes.iter().map(name).collect();
     }
 
     /// The row's snapshot in words; empty where it has none.
@@ -218,7 +263,7 @@ impl Sheet {
     /// The row's whole group in words, with its snapshot where there are several.
     pub fn group(&self, row: usize) -> String {
         let snapshot = if self.is_dated { self.snapshot(row) } else { String::new() };
-        let parts = [self.asset(row), snapshot];
+        let parts = [self.asset(row).to_owned(), snapshot];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
@@ -236,13 +281,12 @@ impl Sheet {
     /// different columns are not set on one axis.
     pub fn series(&self) -> Vec<Series> {
         let mut series: Vec<Series> = vec![];
-        let mut known: HashMap<(String, Option<usize>), usize> = HashMap::new();
+        let mut known: HashMap<(Vec<Option<String>>, Option<usize>), usize> = HashMap::new();
         for row in 0..self.rows() {
             let clock = self.times.iter().copied().find(|&column| self.table.column(column).is_valid(row));
-            let asset = self.asset(row);
-            let at = *known.entry((asset.clone(), clock)).or_insert(series.len());
+            let at = *known.entry((self.whole_asset(row), clock)).or_insert(series.len());
             if at == series.len() {
-                series.push(Series { asset, clock, rows: vec![] });
+                series.push(Series { asset: self.asset(row).to_owned(), clock, rows: vec![] });
             }
             series[at].rows.push(row);
         }
@@ -299,6 +343,15 @@ fn keys(rows: &RecordBatch, kind: Kind, told: &BTreeMap<String, Value>) -> (Vec<
             if let (Some(name), Some(role)) = (of("name"), of("role")) {
                 roles.insert(name, role);
             }
+        }
+    }
+    // Columns that were named with --by are groups; names and options tell which of them is a snapshot.
+    let named =
+        told.get("concentra.options").and_then(|options| options.get("snapshot")).and_then(Value::as_str);
+    for (name, role) in &mut roles {
+        let is_time = named.map_or_else(|| is_snapshot(name), |named| name.eq_ignore_ascii_case(named));
+        if *role == "group" && is_time {
+            *role = "snapshot";
         }
     }
     match kind {
