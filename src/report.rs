@@ -14,7 +14,7 @@ use sheet::Sheet;
 /// Results with their pictures.
 #[derive(Debug)]
 pub struct Report {
-    title: String,
+    title: Option<String>,
     sheets: Vec<(Sheet, Vec<Plot>)>,
 }
 
@@ -32,8 +32,7 @@ impl Report {
                 sheets.push((sheet, plots));
             }
         }
-        let title = title.map_or_else(|| "Who really holds, earns and decides?".into(), str::to_owned);
-        let mut report = Self { title, sheets };
+        let mut report = Self { title: title.map(str::to_owned), sheets };
         report.tell_apart();
         Ok(report)
     }
@@ -53,7 +52,7 @@ impl Report {
 
     /// The whole page.
     pub fn html(&self) -> String {
-        page::html(&self.title, &self.sheets)
+        page::html(self.title.as_deref().unwrap_or("Who really holds, earns and decides?"), &self.sheets)
     }
 
     /// One picture as a document.
@@ -61,6 +60,11 @@ impl Report {
     /// # Errors
     /// [`Error::Usage`] where there is no such picture, naming those that there are.
     pub fn svg(&self, name: Option<&str>) -> Result<String> {
+        let own = |plot: &Plot| {
+            // A title of the user's stands above the one picture, as above the page.
+            let title = self.title.clone().unwrap_or_else(|| plot.title.clone());
+            Plot { title, ..plot.clone() }.svg(Some(page::MARKS)) + "\n"
+        };
         let plots: Vec<&Plot> = self.sheets.iter().flat_map(|(_, plots)| plots).collect();
         let names = plots.iter().map(|plot| plot.name.as_str());
         let all = names.clone().collect::<Vec<_>>().join(", ");
@@ -69,7 +73,7 @@ impl Report {
         }
         let Some(name) = name else {
             return match plots.as_slice() {
-                [only] => Ok(only.svg(Some(page::MARKS))),
+                [only] => Ok(own(only)),
                 _ => Err(Error::Usage(format!(
                     "--format svg is one picture: name it with --plot, one of {all}"
                 ))),
@@ -80,6 +84,6 @@ impl Report {
                 nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             Error::Usage(format!("--plot: there is no picture `{name}`{near} (there are {all})"))
         })?;
-        Ok(plot.svg(Some(page::MARKS)) + "\n")
+        Ok(own(plot))
     }
 }

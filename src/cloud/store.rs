@@ -56,7 +56,20 @@ fn told(error: object_store::Error) -> io::Error {
     };
     // What the store answered, without the text of its page.
     let text = error.to_string();
-    io::Error::new(kind, text.lines().next().unwrap_or_default().to_owned())
+    let mut text =
+        text.lines().next().unwrap_or_default().split(": <?xml").next().unwrap_or_default().to_owned();
+    for (sign, remedy) in [
+        ("builder error", "an endpoint without TLS needs AWS_ALLOW_HTTP=true"),
+        (
+            "169.254.169.254",
+            "there are no credentials in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+        ),
+    ] {
+        if text.contains(sign) {
+            text = format!("{text}; {remedy}");
+        }
+    }
+    io::Error::new(kind, text)
 }
 
 impl Object {

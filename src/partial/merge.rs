@@ -49,6 +49,8 @@ pub struct Parts {
     /// Amounts that were looked up.
     loaded: HashMap<usize, Vec<U256>>,
     provenance: HashMap<String, String>,
+    /// What the parts give reason to say.
+    warnings: Vec<String>,
 }
 
 /// Where a run stands.
@@ -110,7 +112,7 @@ impl Parts {
                 };
                 let first = fields.as_deref().map(names).unwrap_or_default();
                 let problem = format!(
-                    "its groups have other columns ({}) than those of {} ({first}); name the same ones with --by",
+                    "its groups have other columns ({}) than those of {} ({first}); make the parts again with the same --by",
                     names(&own),
                     files[0].source.shown,
                 );
@@ -134,6 +136,11 @@ impl Parts {
             }
         }
         let mut provenance = told.unwrap_or_default();
+        let twice = |input: &serde_json::Value| inputs.iter().filter(|other| *other == input).count() > 1;
+        let warning = inputs.iter().find(|input| twice(input)).map(|input| {
+            let name = input["name"].as_str().unwrap_or_default();
+            format!("{name}: several parts were made of a file of this name and size; is one of them a copy?")
+        });
         if !inputs.is_empty() {
             inputs.sort_by_key(|input| input["name"].to_string());
             provenance.insert("concentra.inputs".into(), serde_json::Value::Array(inputs).to_string());
@@ -147,6 +154,7 @@ impl Parts {
             places: vec![],
             loaded: HashMap::new(),
             provenance,
+            warnings: warning.into_iter().collect(),
         };
         parts.read_runs()?;
         Ok(parts)
@@ -285,7 +293,8 @@ impl Parts {
                 Asked::default(),
             )?)?;
         }
-        Ok(Merged { results: found, warnings: suspicious.warnings(&groups, &self.schema) })
+        let warnings = [self.warnings, suspicious.warnings(&groups, &self.schema)].concat();
+        Ok(Merged { results: found, warnings })
     }
 
     /// What the result says of its making: what its parts say, and what was asked for now.

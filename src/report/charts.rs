@@ -13,9 +13,9 @@ const TOUCHED: usize = 700;
 /// Parts of a whole, the largest first; each column holds those before it too.
 const PARTS: [(&str, &str); 4] = [
     ("max_share", "the largest holder"),
-    ("top_10_share", "the next, up to 10"),
-    ("top_100_share", "up to 100"),
-    ("top_1000_share", "up to 1,000"),
+    ("top_10_share", "2nd to 10th"),
+    ("top_100_share", "11th to 100th"),
+    ("top_1000_share", "101st to 1,000th"),
 ];
 
 /// The pictures of a result, those that say most first.
@@ -138,11 +138,17 @@ fn over_time(sheet: &Sheet, series: &[Series], wanted: &[&str]) -> Vec<Plot> {
     clocks.dedup();
     let mut plots = vec![];
     for &clock in &clocks {
-        let own: Vec<&Series> =
-            series.iter().filter(|s| s.clock == Some(clock) && s.rows.len() > 1).collect();
+        let own: Vec<(usize, &Series)> =
+            series.iter().enumerate().filter(|(_, s)| s.clock == Some(clock) && s.rows.len() > 1).collect();
+        // A colour means the same asset in each picture, where there are colours for all.
+        let ink = |(i, (number, _)): (usize, &(usize, &Series))| {
+            Ink::Series(1 + if series.len() <= INKS { *number } else { i })
+        };
+        let inks: Vec<Ink> = own.iter().enumerate().map(ink).collect();
+        let own: Vec<&Series> = own.into_iter().map(|(_, s)| s).collect();
         let moments = sheet.moments(clock);
         for column in &columns {
-            plots.extend(history(sheet, &own, column, clock, clocks.len() > 1, &moments));
+            plots.extend(history(sheet, &own, &inks, column, clock, clocks.len() > 1, &moments));
         }
     }
     plots
@@ -151,6 +157,7 @@ fn over_time(sheet: &Sheet, series: &[Series], wanted: &[&str]) -> Vec<Plot> {
 fn history(
     sheet: &Sheet,
     series: &[&Series],
+    inks: &[Ink],
     column: &str,
     clock: usize,
     named: bool,
@@ -171,7 +178,7 @@ fn history(
     let mut lines: Vec<Line> = series.iter().skip(INKS).take(OTHERS).map(|s| line(s, Ink::Other)).collect();
     let others = lines.len();
     let main: Vec<&&Series> = series.iter().take(INKS).collect();
-    lines.extend(main.iter().enumerate().map(|(i, s)| line(s, Ink::Series(i + 1))));
+    lines.extend(main.iter().zip(inks).map(|(s, ink)| line(s, *ink)));
     let points: Vec<(f64, f64)> =
         lines.iter().flat_map(|line| line.points.iter().flatten().copied()).collect();
     if points.is_empty() {
@@ -194,7 +201,7 @@ fn history(
     };
     let mut legend: Vec<(Ink, String)> = vec![];
     if !(series.len() == 1 && series[0].asset.is_empty()) {
-        legend = main.iter().enumerate().map(|(i, s)| (Ink::Series(i + 1), called(&s.asset))).collect();
+        legend = main.iter().zip(inks).map(|(s, ink)| (*ink, called(&s.asset))).collect();
     }
     if others > 0 {
         legend.push((Ink::Other, format!("{others} more")));
@@ -320,17 +327,16 @@ fn shares(sheet: &Sheet, series: &[Series]) -> Option<Plot> {
         format!("{}: {}", told(sheet, row), each.collect::<Vec<_>>().join(", "))
     };
     let summary: Vec<String> = rows.iter().rev().take(3).rev().map(said).collect();
-    let mut legend: Vec<(Ink, String)> = columns
-        .iter()
-        .enumerate()
-        .map(|(i, (_, meaning))| (Ink::Step(i + 1), (*meaning).to_owned()))
-        .collect();
-    legend.push((Ink::Other, "all others".into()));
+    let bars: Vec<Bar> = rows.iter().map(bar).collect();
+    let meanings = columns.iter().enumerate().map(|(i, (_, meaning))| (Ink::Step(i + 1), *meaning));
+    let drawn = |ink: Ink| bars.iter().flat_map(|bar| &bar.parts).any(|part| part.1 == ink && part.0 > 0.0);
+    let legend = meanings.chain([(Ink::Other, "all others")]).filter(|(ink, _)| drawn(*ink));
+    let legend = legend.map(|(ink, meaning)| (ink, meaning.to_owned())).collect();
     Some(Plot {
         name: "shares".into(),
         title: "What the largest holders have".into(),
         summary: format!("Shares of the total. {}.", summary.join("; ")),
-        shape: Shape::Bars { x: Axis::shares("share of the total"), bars: rows.iter().map(bar).collect() },
+        shape: Shape::Bars { x: Axis::shares("share of the total"), bars },
         legend,
     })
 }

@@ -85,7 +85,7 @@ pub fn html(title: &str, sheets: &[(Sheet, Vec<Plot>)]) -> String {
     page.push_str("</main>\n<footer><p>Made by concentra ");
     page.push_str(env!("CARGO_PKG_VERSION"));
     page.push_str(
-        ". Every figure is explained by <code>concentra metrics NAME</code>; all digits are in the files of the results.</p></footer>\n",
+        ". The headings of the tables tell what they mean to a pointer that rests on them; all digits are in the files of the results.</p></footer>\n",
     );
     let _ = write!(page, "<script>\n{SCRIPT}</script></body></html>\n");
     page
@@ -168,7 +168,7 @@ fn glimpse(sheet: &Sheet) -> String {
     let figures: Vec<String> = figures.into_iter().flatten().collect();
     if !figures.is_empty() {
         let from = if first == last {
-            String::new()
+            "In figures: ".to_owned()
         } else {
             format!("From {} to {}: ", sheet.snapshot(first), sheet.snapshot(last))
         };
@@ -296,7 +296,7 @@ fn provenance(page: &mut String, sheet: &Sheet) {
         .map(|(n, what)| format!("{} {what}", thousands(&format!("{n}"))))
         .collect();
     if sheet.kind == Kind::Groups && !counted.is_empty() {
-        facts.push(("Counted", counted.join(", ")));
+        facts.push((if sheet.rows() == 1 { "Counted" } else { "Counted in all" }, counted.join(", ")));
     }
     if sheet.has("backend") {
         let mut places: Vec<(String, usize)> = vec![];
@@ -311,7 +311,9 @@ fn provenance(page: &mut String, sheet: &Sheet) {
                 None => places.push((place, 1)),
             }
         }
-        let shown = places.iter().map(|(place, n)| format!("{place} ({} rows)", thousands(&n.to_string())));
+        let shown = places.iter().map(|(place, n)| {
+            format!("{place} ({} {})", thousands(&n.to_string()), if *n == 1 { "row" } else { "rows" })
+        });
         facts.push(("Computed on", shown.collect::<Vec<_>>().join("; ")));
     }
     if let Some(inputs) = sheet.told.get("concentra.inputs").and_then(Value::as_array) {

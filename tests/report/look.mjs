@@ -144,8 +144,9 @@ function inspectPage() {
 function readTable(table) {
   const cells = [...table.querySelectorAll("tbody tr:not(:has(> [colspan]:only-child))")]
     .filter((row) => row.checkVisibility({ visibilityProperty: true })).map((row) => [...row.cells]
-      .map((cell) => ({ text: cell.textContent.trim(), key: cell.dataset.value ?? cell.textContent.trim() })));
-  const rows = cells.map((row) => row.map(({ text }) => text).join(" | ")).sort();
+      .map((cell) => ({ text: cell.textContent.trim(), key: cell.dataset.value ?? cell.textContent.trim(), title: cell.title })));
+  // What is shown shortened is found by all of it.
+  const rows = cells.map((row) => row.map(({ text, title }) => `${text} ${title}`.trim()).join(" | ")).sort();
   const sorts = [...table.tHead.querySelectorAll("th")].map((th) => th.ariaSort ?? "none");
   return { cells, rows, sorts, lines: document.body.innerText.split("\n") };
 }
