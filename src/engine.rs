@@ -389,7 +389,7 @@ fn push_key(ranges: &[Sums], key: Key, push: &mut impl FnMut(crate::moments::Loc
 }
 
 /// `⌈total·fraction⌉`, the least amount that reaches the fraction.
-fn least(total: &U320, fraction: Fraction) -> U320 {
+pub(crate) fn least(total: &U320, fraction: Fraction) -> U320 {
     let product = U384::from(*total) * U384::from(fraction.numerator);
     U320::from(product.div_ceil(U384::from(fraction.denominator)))
 }

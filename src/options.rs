@@ -387,10 +387,10 @@ impl Options {
 /// Refuses an output that is one of the inputs.
 pub fn keep<'p>(mut inputs: impl Iterator<Item = &'p String>, output: Option<&Path>) -> Result<()> {
     if let Some(address) = output.and_then(Path::to_str).filter(|path| is_address(path)) {
-        return match inputs.any(|path| is_same(path, address)) {
-            true => Err(Error::Usage(format!("{address}: is an input; name another object with -o"))),
-            false => Ok(()),
-        };
+        if inputs.any(|path| is_same(path, address)) {
+            return Err(Error::Usage(format!("{address}: is an input; name another object with -o")));
+        }
+        return Ok(());
     }
     let Some(output) = output.and_then(|path| path.canonicalize().ok()) else {
         return Ok(());

@@ -258,11 +258,14 @@ fn is_zero(column: &ArrayRef, name: &str) -> bool {
 /// A group column's value as it is (8453 names a chain, it counts nothing), long hex shortened where asked.
 fn key_text(column: &ArrayRef, row: usize, short: bool) -> String {
     let text = shown(column, row);
+    if short { shortened(&text) } else { text }
+}
+
+/// `0xc745874f9b52107ad81dad00027aaad9cc14d848` as `0xc745…d848`.
+pub(crate) fn shortened(text: &str) -> String {
     match (text.get(..6), text.get(text.len().wrapping_sub(4)..)) {
-        (Some(head), Some(tail)) if short && text.starts_with("0x") && text.len() > 14 => {
-            format!("{head}…{tail}")
-        }
-        _ => text,
+        (Some(head), Some(tail)) if text.starts_with("0x") && text.len() > 14 => format!("{head}…{tail}"),
+        _ => text.to_owned(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::analyze::{Suspicious, check, row};
 use crate::choose::Made;
 use crate::cpu::Cpu;
 use crate::engine::visits::{Answers, asked_of, join, measure_ranges, visit};
-use crate::engine::{Measured, Settling};
+use crate::engine::{Measured, Settling, least};
 use crate::error::{Error, Result};
 use crate::groups::schema::GroupSchema;
 use crate::groups::{Counts, Groups};
@@ -26,7 +26,7 @@ use crate::moments::{Ask, Needs, Sums, Total};
 use crate::numbers::key::{self, Key};
 use crate::numbers::tie;
 use crate::numbers::unit::Unit;
-use crate::numbers::wide::{U320, U384};
+use crate::numbers::wide::U320;
 use crate::options::Options;
 use crate::record::Recorder;
 use crate::results::{self, Asked, Results, Row};
@@ -546,9 +546,7 @@ fn decisive(outlines: &[Sums], totals: &[U320], total: &U320, asks: &[&Ask], mar
                 }
             }
             Ask::AtLeast(fraction) => {
-                let product = U384::from(*total) * U384::from(fraction.numerator);
-                let least = U320::from(product.div_ceil(U384::from(fraction.denominator)));
-                let Some((certain, possible)) = tie::at_least(&least) else { continue };
+                let Some((certain, possible)) = tie::at_least(&least(total, *fraction)) else { continue };
                 for (at, outline) in outlines.iter().enumerate() {
                     marked[at] |= outline.first < certain && outline.last >= possible;
                 }

@@ -538,7 +538,11 @@ fn power(sheet: &Sheet, series: &[Series]) -> Vec<Plot> {
         let told = |&row: &usize| {
             let owner = sheet.text("owner", row).unwrap_or_default();
             let (share, power) = (value(sheet, "share", row), value(sheet, index, row));
-            format!("{} {}: share {share}, power {power}", called(&s.asset), super::sheet::short(&owner))
+            format!(
+                "{} {}: share {share}, power {power}",
+                called(&s.asset),
+                crate::output::table::shortened(&owner)
+            )
         };
         Line {
             ink: Ink::Series(i + 1),

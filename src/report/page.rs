@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::plot::{Plot, escape};
-use super::sheet::{Kind, Sheet, short};
-use crate::output::table::{glance, thousands};
+use super::sheet::{Kind, Sheet};
+use crate::output::table::{glance, shortened, thousands};
 
 const STYLE: &str = include_str!("style.css");
 /// What stands in pictures, for the page and for pictures of their own.
@@ -263,7 +263,7 @@ fn table(page: &mut String, number: usize, sheet: &Sheet) {
 
 /// A cell of words, a long address shortened.
 fn word(page: &mut String, whole: &str) {
-    cell(page, &short(whole), whole);
+    cell(page, &shortened(whole), whole);
 }
 
 /// A cell of words that stand for others, by which it is sorted and found.

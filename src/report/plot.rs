@@ -108,12 +108,13 @@ impl Axis {
 
 /// `1,500`, `12 k`, `0.25`.
 fn number(x: f64, decimals: usize) -> String {
-    let scaled =
-        [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e4, " k")].into_iter().find(|(unit, _)| x.abs() >= *unit);
-    match scaled {
-        Some((unit, _)) if x.abs() >= 1e15 => format!("{:.0e}", x / unit * unit),
-        Some((unit, suffix)) => {
-            let unit = if unit == 1e4 { 1e3 } else { unit };
+    if x.abs() >= 1e15 {
+        return format!("{x:.0e}");
+    }
+    // Thousands are written out up to ten of them.
+    let units = [(1e12, 1e12, " T"), (1e9, 1e9, " G"), (1e6, 1e6, " M"), (1e4, 1e3, " k")];
+    match units.into_iter().find(|(from, _, _)| x.abs() >= *from) {
+        Some((_, unit, suffix)) => {
             let text = format!("{:.2}", x / unit);
             format!("{}{suffix}", text.trim_end_matches('0').trim_end_matches('.'))
         }

@@ -14,6 +14,7 @@ use crate::groups::schema::convert;
 use crate::input::Source;
 use crate::input::file::InputFile;
 use crate::input::roles::is_snapshot;
+use crate::output::table::shortened;
 
 /// What the rows of a result are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,13 +228,13 @@ impl Sheet {
         let mut owners: HashMap<String, &[Option<String>]> = HashMap::new();
         let mut shared: HashSet<String> = HashSet::new();
         for whole in &wholes {
-            let label = join(whole, short);
+            let label = join(whole, shortened);
             if *owners.entry(label.clone()).or_insert(whole) != &whole[..] {
                 shared.insert(label);
             }
         }
         let name = |whole: &Vec<Option<String>>| {
-            let label = join(whole, short);
+            let label = join(whole, shortened);
             if shared.contains(&label) { join(whole, str::to_owned) } else { label }
         };
         self.labels = wholes.iter().map(name).collect();
@@ -242,7 +243,7 @@ impl Sheet {
     /// The row's snapshot in words; empty where it has none.
     pub fn snapshot(&self, row: usize) -> String {
         let named = |&column: &usize| {
-            let text = short(&text(self.table.column(column), row)?);
+            let text = shortened(&text(self.table.column(column), row)?);
             // A small number alone says nothing.
             let small = text.len() < 5 && text.parse::<u32>().is_ok();
             Some(if small { format!("{} {text}", self.column_name(column)) } else { text })
@@ -327,7 +328,7 @@ impl Sheet {
             let text = shown[row].as_ref()?;
             let rank = || texts.binary_search(&text).ok().map(|rank| rank as f64);
             let at = if are_numbers { numbers[row] } else { rank() };
-            at.map(|at| Moment { shown: short(text), at })
+            at.map(|at| Moment { shown: shortened(text), at })
         };
         (0..self.rows()).map(at).collect()
     }
@@ -398,13 +399,4 @@ fn text(values: &ArrayRef, row: usize) -> Option<String> {
 /// The day of a date as text, counted from 1970.
 fn day(text: &str) -> Option<f64> {
     Date32Type::parse(text).map(f64::from)
-}
-
-/// `0xc745874f9b52107ad81dad00027aaad9cc14d848` as `0xc745…d848`.
-pub fn short(text: &str) -> String {
-    let ends = (text.get(..6), text.get(text.len().saturating_sub(4)..));
-    match ends {
-        (Some(head), Some(tail)) if text.starts_with("0x") && text.len() > 14 => format!("{head}…{tail}"),
-        _ => text.to_owned(),
-    }
 }
