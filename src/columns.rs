@@ -362,21 +362,21 @@ impl Context {
     }
 
     fn binary<'a>(self, column: impl ArrayAccessor<Item = &'a [u8]>) -> Result<Amounts, BadCell> {
-        let mut builder = Builder::with_capacity(column.len());
-        for row in 0..column.len() {
-            if !self.valid(row) {
-                builder.push(U256::ZERO, 0);
-                continue;
-            }
+        let mut wide = vec![U256::ZERO; column.len()];
+        for (row, value) in wide.iter_mut().enumerate().filter(|(row, _)| self.valid(*row)) {
             let cell = column.value(row);
             let bytes = <&[u8; 32]>::try_from(cell).map_err(|_| {
                 let problem = format!("{} bytes are no amount", cell.len());
                 BadCell::new(row, problem, "binary amounts have 32 bytes, big-endian")
             })?;
-            builder.push(U256::from_be_bytes(*bytes), 0);
+            *value = U256::from_be_bytes(*bytes);
         }
-        let (values, scales) = builder.finish();
-        Ok(self.amounts(values, scales, Vec::new()))
+        let is_narrow = |value: &U256| matches!(value.as_limbs(), [_, _, 0, 0]);
+        let values = match wide.iter().all(is_narrow) {
+            true => Values::Narrow(wide.iter().map(U256::wrapping_to).collect()),
+            false => Values::Wide(wide),
+        };
+        Ok(self.amounts(values, Scales::Same(0), Vec::new()))
     }
 }
 

@@ -57,7 +57,7 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
     let memory = Memory::of(asked.memory_limit);
     let (tables, registry) = (Tables::new(), Registry::new(memory.groups(0)));
     let facts = Mutex::new(Facts::default());
-    let (others, only, signs) = (&tables.others, read::canonical(&asked.only), Signs::new());
+    let (others, only, signs) = (&tables.others, read::canonical(&asked.only), Signs::default());
     let reader = Reader { logs: &logs, asked, registry: &registry, only, others, context };
     reader.each("reading", |transfers| {
         facts.lock().unwrap_or_else(PoisonError::into_inner).take(&transfers);
@@ -75,6 +75,7 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
         }
         Ok(())
     })?;
+    tables.settle();
     let facts = facts.into_inner().unwrap_or_else(PoisonError::into_inner);
     let held = tables.bytes();
     let ids = ids::of(signs, &reader, memory.room(registry.keys()).saturating_sub(held))?;
@@ -127,8 +128,9 @@ impl Logs {
             discover(&asked.paths, &asked.tables, asked.temp_dir.as_deref(), context.interrupted)?;
         let open = |source: input::Source| {
             let open = |source| {
-                let file = InputFile::open(source)?;
+                let mut file = InputFile::open(source)?;
                 let roles = log::find(&file.source, file.schema(), &asked.named)?;
+                file.view(&[roles.from, roles.to, roles.amount])?;
                 Ok((file, roles))
             };
             let task = Task::of_file(&source.shown, None);
@@ -245,6 +247,10 @@ impl std::fmt::Debug for Made {
 impl Source for Made {
     fn rows(&self) -> usize {
         self.rows
+    }
+
+    fn distinct(&self) -> &[&'static str] {
+        &["address", "balance"]
     }
 
     fn batches(&self) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_> {

@@ -20,32 +20,37 @@ pub fn decode(column: &ArrayRef) -> Result<Owners, ArrowError> {
 
 /// Calls `f` with the owner of each row of a batch, in order.
 pub fn each(column: &ArrayRef, mut f: impl FnMut(Option<&[u8]>)) -> Result<(), ArrowError> {
-    use DataType as T;
     let mut buffer = Vec::with_capacity(64);
-    let mut push = |cell: Option<&[u8]>, is_text: bool| match cell {
+    each_cell(column, |cell, is_text| match cell {
         None => f(None),
         Some(cell) => {
             canonical(cell, is_text, &mut buffer);
             f(Some(&buffer));
         }
-    };
+    })
+}
+
+/// Calls `f` with the cell of each row of a batch, in order, and whether it is text.
+pub fn each_cell(column: &ArrayRef, mut f: impl FnMut(Option<&[u8]>, bool)) -> Result<(), ArrowError> {
+    use DataType as T;
     match column.data_type() {
-        T::Binary => column.as_binary::<i32>().iter().for_each(|cell| push(cell, false)),
-        T::LargeBinary => column.as_binary::<i64>().iter().for_each(|cell| push(cell, false)),
-        T::BinaryView => column.as_binary_view().iter().for_each(|cell| push(cell, false)),
-        T::FixedSizeBinary(_) => column.as_fixed_size_binary().iter().for_each(|cell| push(cell, false)),
-        T::Utf8 => column.as_string::<i32>().iter().for_each(|cell| push(cell.map(str::as_bytes), true)),
-        T::Utf8View => column.as_string_view().iter().for_each(|cell| push(cell.map(str::as_bytes), true)),
-        T::Dictionary(_, values) => return each(&cast(column, values)?, f),
+        T::Binary => column.as_binary::<i32>().iter().for_each(|cell| f(cell, false)),
+        T::LargeBinary => column.as_binary::<i64>().iter().for_each(|cell| f(cell, false)),
+        T::BinaryView => column.as_binary_view().iter().for_each(|cell| f(cell, false)),
+        T::FixedSizeBinary(_) => column.as_fixed_size_binary().iter().for_each(|cell| f(cell, false)),
+        T::Utf8 => column.as_string::<i32>().iter().for_each(|cell| f(cell.map(str::as_bytes), true)),
+        T::Utf8View => column.as_string_view().iter().for_each(|cell| f(cell.map(str::as_bytes), true)),
+        T::Dictionary(_, values) => return each_cell(&cast(column, values)?, f),
         _ => {
             let text = cast(column, &T::LargeUtf8)?;
-            text.as_string::<i64>().iter().for_each(|cell| push(cell.map(str::as_bytes), true));
+            text.as_string::<i64>().iter().for_each(|cell| f(cell.map(str::as_bytes), true));
         }
     }
     Ok(())
 }
 
-fn canonical(cell: &[u8], is_text: bool, out: &mut Vec<u8>) {
+/// The owner of a cell: a tag, then its bytes.
+pub fn canonical(cell: &[u8], is_text: bool, out: &mut Vec<u8>) {
     out.clear();
     if let [b'0', b'x' | b'X', digits @ ..] = cell
         && is_text

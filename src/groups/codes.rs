@@ -146,21 +146,33 @@ impl Coder {
     }
 
     fn known<'v>(&mut self, values: impl ExactSizeIterator<Item = &'v [u8]>) -> Vec<u64> {
-        let mut last = None;
+        // Few keys make up most rows of most batches.
+        let mut recent: [Option<(&[u8], u64)>; RECENT] = [None; RECENT];
         let mut codes = Vec::with_capacity(values.len());
         for value in values {
-            codes.push(match last {
+            let recent = &mut recent[place(value)];
+            codes.push(match *recent {
                 Some((same, code)) if same == value => code,
                 _ => {
                     let next = self.known.len() as u64;
                     let code = *self.known.entry_ref(value).or_insert(next);
-                    last = Some((value, code));
+                    *recent = Some((value, code));
                     code
                 }
             });
         }
         codes
     }
+}
+
+/// Keys of a batch that are found without the table of all.
+const RECENT: usize = 64;
+
+/// Where a key is looked for first: by its last bytes, which differ where numbers are written out.
+#[inline]
+fn place(value: &[u8]) -> usize {
+    let word = value.last_chunk().map_or(value.len() as u64, |&last| u64::from_le_bytes(last));
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
 }
 
 fn integers<T: arrow::datatypes::ArrowNativeType + Into<u64>>(data: &arrow::array::ArrayData) -> Vec<u64> {

@@ -132,6 +132,27 @@ impl InputFile {
         own.map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum()
     }
 
+    /// Reads some columns of text and bytes where their pages lie, which spares a copy of each value.
+    pub fn view(&mut self, roots: &[usize]) -> Result<()> {
+        let Contents::Parquet(metadata) = &mut self.contents else { return Ok(()) };
+        let view = |(root, field): (usize, &FieldRef)| match field.data_type() {
+            DataType::Binary if roots.contains(&root) => {
+                Arc::new(field.as_ref().clone().with_data_type(DataType::BinaryView))
+            }
+            DataType::Utf8 if roots.contains(&root) => {
+                Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+            }
+            _ => field.clone(),
+        };
+        let schema = metadata.schema();
+        let fields: Vec<FieldRef> = schema.fields().iter().enumerate().map(view).collect();
+        let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        let options = ArrowReaderOptions::new().with_schema(schema);
+        *metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
+            .map_err(|e| damaged(&self.source, Some(Arc::new(e))))?;
+        Ok(())
+    }
+
     /// Keeps the batches of every row group, as they were read with these columns, for whoever reads them next.
     pub fn keep(&mut self, roots: Vec<usize>, batches: Vec<Vec<RecordBatch>>) {
         self.loaded = Some(Loaded { roots, batches });
@@ -143,13 +164,25 @@ impl InputFile {
         row_group: usize,
         roots: &[usize],
     ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + '_>> {
+        self.read_by(row_group, roots, BATCH_ROWS)
+    }
+
+    /// The same in batches of so many rows, unless they are loaded.
+    pub fn read_by(
+        &self,
+        row_group: usize,
+        roots: &[usize],
+        rows: usize,
+    ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + '_>> {
         match (&self.loaded, &self.contents) {
-            (None, Contents::Parquet(metadata)) => Ok(Box::new(self.read_pages(metadata, row_group, roots)?)),
+            (None, Contents::Parquet(metadata)) => {
+                Ok(Box::new(self.read_pages(metadata, row_group, roots, rows)?))
+            }
             (None, Contents::Memory(table)) => {
                 let piece = &table.pieces()[row_group];
-                let starts = (0..piece.num_rows()).step_by(BATCH_ROWS);
+                let starts = (0..piece.num_rows()).step_by(rows);
                 let own = move |start: usize| {
-                    let batch = piece.slice(start, BATCH_ROWS.min(piece.num_rows() - start));
+                    let batch = piece.slice(start, rows.min(piece.num_rows() - start));
                     batch.project(roots).map_err(Error::arrow("read the table"))
                 };
                 Ok(Box::new(starts.map(own).collect::<Vec<_>>().into_iter()))
@@ -170,6 +203,7 @@ impl InputFile {
         metadata: &'a ArrowReaderMetadata,
         row_group: usize,
         roots: &[usize],
+        rows: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + 'a> {
         let pages =
             Pages::open(&self.source).map_err(|e| Error::io("open the file", &self.source.shown, e))?;
@@ -181,7 +215,7 @@ impl InputFile {
             ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata.clone())
                 .with_projection(mask)
                 .with_row_groups(vec![row_group])
-                .with_batch_size(BATCH_ROWS)
+                .with_batch_size(rows)
                 .build()
                 .map_err(refuse)
         })?;

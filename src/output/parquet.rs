@@ -10,7 +10,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowLea
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -26,7 +26,12 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
         .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
         .collect();
     provenance.sort_by(|a, b| a.key.cmp(&b.key));
-    let properties = WriterProperties::builder()
+    let properties = WriterProperties::builder();
+    let properties = results.distinct().iter().fold(properties, |properties, &column| {
+        let properties = properties.set_column_dictionary_enabled(column.into(), false);
+        properties.set_column_statistics_enabled(column.into(), EnabledStatistics::None)
+    });
+    let properties = properties
         .set_created_by(concat!("concentra version ", env!("CARGO_PKG_VERSION")).into())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_key_value_metadata(Some(provenance))

@@ -35,6 +35,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// How many rows there are.
     fn rows(&self) -> usize;
 
+    /// Columns whose values are nearly all different, of which a dictionary would be of no use.
+    fn distinct(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// All rows, in order, batch by batch.
     fn batches(&self) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_>;
 }
@@ -101,6 +106,11 @@ impl Results {
     pub fn rows(&self) -> usize {
         let made = self.source.as_ref().map_or(0, |source| source.rows());
         made + self.lots.iter().map(|lot| lot.rows).sum::<usize>()
+    }
+
+    /// Columns whose values are known to be nearly all different.
+    pub fn distinct(&self) -> &[&'static str] {
+        self.source.as_ref().map_or(&[], |source| source.distinct())
     }
 
     /// Appends rows.

@@ -15,9 +15,9 @@ use crate::columns::owner::{self, is_zero};
 use crate::groups::chunk::Ids;
 
 /// Tables; a power of two.
-const TABLES: usize = 256;
-/// Rows that are spread over tables at a time.
-const ROWS: usize = 1 << 15;
+const TABLES: usize = 128;
+/// Sides that a table takes at a time.
+const SIDES: usize = 1 << 6;
 /// Bytes of a holder, and of its place in a table.
 const OF_ENTRY: u64 = 130;
 /// Bytes of a name that is no address, beside its own.
@@ -51,13 +51,19 @@ impl Name {
     /// The zero address, from which tokens come and to which they go.
     pub(super) const NOBODY: Self = Self { words: [0; 5], other: 0 };
 
-    /// Of an owner's bytes.
+    /// Of an address.
     #[inline]
-    pub(super) fn of(owner: &[u8], others: &OtherNames) -> Self {
-        match owner::bytes(owner).and_then(|bytes| <[u8; 20]>::try_from(bytes).ok()) {
-            Some(bytes) => Self { words: bytemuck::cast(bytes), other: 0 },
-            None if is_zero(owner) => Self::NOBODY,
-            None => Self { words: [others.number(owner), 0, 0, 0, 0], other: 1 },
+    pub(super) fn of_address(address: &[u8; 20]) -> Self {
+        Self { words: bytemuck::cast(*address), other: 0 }
+    }
+
+    /// Of an owner as a column has it, into a buffer that is used again.
+    pub(super) fn of(cell: &[u8], is_text: bool, buffer: &mut Vec<u8>, others: &OtherNames) -> Self {
+        owner::canonical(cell, is_text, buffer);
+        match owner::bytes(buffer).and_then(|bytes| bytes.try_into().ok()) {
+            Some(address) => Self::of_address(address),
+            None if is_zero(buffer) => Self::NOBODY,
+            None => Self { words: [others.number(buffer), 0, 0, 0, 0], other: 1 },
         }
     }
 
@@ -108,20 +114,9 @@ pub(super) struct Sum {
 
 impl Sum {
     #[inline]
-    fn gain(&mut self, amount: U256) {
-        let (low, wrapped) = self.low.overflowing_add(amount);
-        *self = Self { low, wraps: self.wraps + i32::from(wrapped) };
-    }
-
-    #[inline]
-    fn lose(&mut self, amount: U256) {
-        let (low, wrapped) = self.low.overflowing_sub(amount);
-        *self = Self { low, wraps: self.wraps - i32::from(wrapped) };
-    }
-
     fn add(&mut self, other: Self) {
-        self.gain(other.low);
-        self.wraps += other.wraps;
+        let (low, wrapped) = self.low.overflowing_add(other.low);
+        *self = Self { low, wraps: self.wraps + other.wraps + i32::from(wrapped) };
     }
 
     /// Whether it is below zero.
@@ -207,25 +202,42 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// Calls `f` with every row that counts: its token, who sent, who received and how much.
-    pub(super) fn each(&self, mut f: impl FnMut(usize, u32, Name, Name, U256)) {
-        self.tokens.each(self.epochs.len(), |row, token| {
+    /// Calls `f` with every row that counts: its token, its epoch, who sent, who received and how much.
+    #[inline]
+    pub(super) fn each(&self, mut f: impl FnMut(u32, u32, &Name, &Name, U256)) {
+        let (epochs, amounts) = (self.epochs.iter(), self.amounts.iter());
+        let rows = epochs.zip(amounts).zip(self.from.iter().zip(&self.to)).enumerate();
+        for (row, ((&epoch, &amount), (from, to))) in rows {
             // Transfers of nothing change nothing.
-            if self.epochs[row] != LATE && !self.amounts[row].is_zero() {
-                f(row, token, self.from[row], self.to[row], self.amounts[row]);
+            if epoch != LATE && !amount.is_zero() {
+                f(self.tokens.at(row), epoch, from, to, amount);
             }
-        });
+        }
     }
 }
 
 /// One side of a transfer: what its sender lost, or its recipient gained.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Side {
-    /// Of the holder and the token in its lower half, which tells the table; of the epoch too in its upper half.
-    hash: u64,
-    /// Twice the row, and whether it gains.
-    row: u32,
+    /// What is lost is gained modulo 2^256, and wraps.
+    gain: U256,
     key: Key,
+    /// Of the holder, the token and the epoch; its lowest bit says whether it is lost instead.
+    hash: u32,
+}
+
+impl Side {
+    #[inline]
+    fn of(amount: U256, key: Key, hash: u64, is_lost: bool) -> Self {
+        let gain = if is_lost { amount.wrapping_neg() } else { amount };
+        Self { gain, key, hash: (hash >> 32) as u32 & !1 | u32::from(is_lost) }
+    }
+
+    #[inline]
+    fn sum(&self) -> Sum {
+        Sum { low: self.gain, wraps: -((self.hash & 1) as i32) }
+    }
 }
 
 /// Entries, and where they are found by their hashes.
@@ -246,14 +258,14 @@ const PLACE: u32 = 24;
 
 /// Where the entry of a hash is looked for first, among so many slots less one.
 #[inline]
-fn first_slot(hash: u64, mask: usize) -> usize {
-    (hash >> 32) as usize & mask
+fn first_slot(hash: u32, mask: usize) -> usize {
+    (hash >> 1) as usize & mask
 }
 
 /// What a slot has of a hash.
 #[inline]
-fn tag(hash: u64) -> u32 {
-    (hash >> 8) as u32 & 0xff
+fn tag(hash: u32) -> u32 {
+    hash >> 24
 }
 
 impl Table {
@@ -263,10 +275,14 @@ impl Table {
 
     /// Takes some sides. All entries are looked up before any is changed: so the memory that they lie in is waited for
     /// once, and not entry by entry.
-    fn fold(&mut self, sides: &[Side], amounts: &[U256], places: &mut Vec<u32>, hasher: &Hasher) {
+    fn fold(&mut self, sides: &[Side], places: &mut Vec<u32>, hasher: &Hasher) {
         self.reserve(sides.len(), hasher);
         places.clear();
-        places.extend(sides.iter().map(|side| self.likely(side.hash)));
+        let mask = self.slots.len() - 1;
+        places.extend(sides.iter().map(|side| self.slots[first_slot(side.hash, mask)]));
+        for (place, side) in places.iter_mut().zip(sides) {
+            *place = self.likely(side.hash, *place);
+        }
         for (place, side) in places.iter_mut().zip(sides) {
             // One word of the key: the less is done here, the more entries are on their way at once.
             let word = place.checked_sub(1).map_or(0, |at| self.entry(at as usize).key.words[1]);
@@ -276,28 +292,23 @@ impl Table {
             let likely = (place as usize).checked_sub(1).filter(|&at| self.entry(at).key == side.key);
             let at = likely.unwrap_or_else(|| self.place(side));
             let entry = &mut self.blocks[at / BLOCK][at % BLOCK];
-            let (amount, mut sum) = (amounts[(side.row >> 1) as usize], entry.sum());
-            if side.row & 1 == 1 {
-                sum.gain(amount);
-            } else {
-                sum.lose(amount);
-            }
+            let mut sum = entry.sum();
+            sum.add(side.sum());
             entry.set(sum);
         }
     }
 
-    /// One more than the place of the entry that is probably this hash's; zero where there is none.
+    /// One more than the place of the entry that is probably this hash's, whose first slot is known; zero where there is
+    /// none.
     #[inline]
-    fn likely(&self, hash: u64) -> u32 {
+    fn likely(&self, hash: u32, mut found: u32) -> u32 {
         let mask = self.slots.len() - 1;
         let mut slot = first_slot(hash, mask);
-        loop {
-            let found = self.slots[slot];
-            if found == 0 || found >> PLACE == tag(hash) {
-                return found & ((1 << PLACE) - 1);
-            }
+        while found != 0 && found >> PLACE != tag(hash) {
             slot = (slot + 1) & mask;
+            found = self.slots[slot];
         }
+        found & ((1 << PLACE) - 1)
     }
 
     /// The place of a side's entry, which is made where there is none.
@@ -331,7 +342,7 @@ impl Table {
         self.slots.resize(slots, 0);
         for (at, entry) in (1..).zip(self.blocks.iter().flatten()) {
             let Key { token, when, words } = entry.key;
-            let hash = hasher.of(&Name { words, other: when & 1 }, token, when >> 1);
+            let hash = (hasher.of(&Name { words, other: when & 1 }, token, when >> 1) >> 32) as u32;
             let mut slot = first_slot(hash, slots - 1);
             while self.slots[slot] != 0 {
                 slot = (slot + 1) & (slots - 1);
@@ -348,17 +359,22 @@ pub(super) struct Tables {
     /// Owners that are no addresses.
     pub(super) others: OtherNames,
     entries: AtomicU64,
-    /// What threads spread rows with.
+    /// What threads spread sides with.
     spread: Mutex<Vec<Spread>>,
 }
 
-/// Memory that is used again and again.
-#[derive(Debug, Default)]
+/// Sides that wait until a table has enough of them: a table is far away, and the less often it is visited the better.
+#[derive(Debug)]
 struct Spread {
-    /// Hashes of senders and recipients.
-    hashes: Vec<[u64; 2]>,
-    sides: Vec<Side>,
+    /// Of each table.
+    sides: Vec<Vec<Side>>,
     places: Vec<u32>,
+}
+
+impl Spread {
+    fn new() -> Self {
+        Self { sides: (0..TABLES).map(|_| Vec::new()).collect(), places: vec![] }
+    }
 }
 
 impl Tables {
@@ -388,67 +404,46 @@ impl Tables {
     /// Takes a batch of transfers.
     pub(super) fn add(&self, moves: &Moves) {
         let idle = || self.spread.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut spread = idle().pop().unwrap_or_default();
-        (0..moves.epochs.len()).step_by(ROWS).for_each(|first| {
-            self.add_rows(moves, first..moves.epochs.len().min(first + ROWS), &mut spread);
+        let mut spread = idle().pop().unwrap_or_else(Spread::new);
+        moves.each(|token, epoch, from, to, amount| {
+            // What an owner sends itself changes nothing.
+            if from == to {
+                return;
+            }
+            for (name, is_lost) in [(from, true), (to, false)] {
+                if *name == Name::NOBODY {
+                    continue;
+                }
+                let hash = self.hasher.of(name, token, epoch);
+                let key = Key { token, when: epoch << 1 | name.other, words: name.words };
+                let table = hash as usize % TABLES;
+                let sides = &mut spread.sides[table];
+                sides.push(Side::of(amount, key, hash, is_lost));
+                if sides.len() == SIDES {
+                    self.fold(table, sides, &mut spread.places);
+                }
+            }
         });
         idle().push(spread);
     }
 
-    fn add_rows(&self, moves: &Moves, rows: std::ops::Range<usize>, spread: &mut Spread) {
-        let Spread { hashes, sides, places } = spread;
-        let mut ends = [0u32; TABLES];
-        hashes.clear();
-        for row in rows.clone() {
-            let (from, to, epoch) = (&moves.from[row], &moves.to[row], moves.epochs[row]);
-            // Transfers of nothing, and from an owner to itself, change nothing.
-            if epoch == LATE || moves.amounts[row].is_zero() || from == to {
-                hashes.push([NONE; 2]);
-                continue;
+    /// Empties some sides of a table into it.
+    fn fold(&self, table: usize, sides: &mut Vec<Side>, places: &mut Vec<u32>) {
+        let mut table = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
+        let before = table.entries;
+        table.fold(sides, places, &self.hasher);
+        self.entries.fetch_add((table.entries - before) as u64, Ordering::Relaxed);
+        sides.clear();
+    }
+
+    /// Takes what is still spread, once all is read.
+    pub(super) fn settle(&self) {
+        let spreads = std::mem::take(&mut *self.spread.lock().unwrap_or_else(PoisonError::into_inner));
+        spreads.into_par_iter().for_each(|Spread { sides, mut places }| {
+            for (table, mut sides) in sides.into_iter().enumerate() {
+                self.fold(table, &mut sides, &mut places);
             }
-            let mut hash = |name: &Name| {
-                if *name == Name::NOBODY {
-                    return NONE;
-                }
-                let hash = self.hasher.of(name, moves.tokens.at(row), epoch);
-                ends[hash as usize % TABLES] += 1;
-                hash
-            };
-            hashes.push([hash(from), hash(to)]);
-        }
-        let mut all = 0;
-        let mut next = ends.map(|own| {
-            all += own;
-            all - own
         });
-        sides.resize(sides.len().max(all as usize), Side::default());
-        for (row, [loses, gains]) in rows.zip(&*hashes) {
-            let (token, epoch) = (moves.tokens.at(row), moves.epochs[row] << 1);
-            let mut put = |hash: u64, name: &Name, gains: u32| {
-                if hash != NONE {
-                    let place = &mut next[hash as usize % TABLES];
-                    let key = Key { token, when: epoch | name.other, words: name.words };
-                    sides[*place as usize] = Side { hash, row: (row as u32) << 1 | gains, key };
-                    *place += 1;
-                }
-            };
-            put(*loses, &moves.from[row], 0);
-            put(*gains, &moves.to[row], 1);
-        }
-        // Threads begin at different tables, so that they seldom wait for each other.
-        let threads = rayon::current_num_threads().max(1);
-        let first = rayon::current_thread_index().unwrap_or(0) * TABLES / threads;
-        for table in (first..TABLES).chain(0..first) {
-            let start = if table == 0 { 0 } else { next[table - 1] };
-            let own = &sides[start as usize..next[table] as usize];
-            if own.is_empty() {
-                continue;
-            }
-            let mut table = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
-            let before = table.entries;
-            table.fold(own, &moves.amounts, places, &self.hasher);
-            self.entries.fetch_add((table.entries - before) as u64, Ordering::Relaxed);
-        }
     }
 
     /// What every holder has from each epoch on in which that changes, in many lists; a holder's entries follow each
@@ -492,9 +487,6 @@ impl Tables {
     }
 }
 
-/// Stands for no hash.
-const NONE: u64 = 0;
-
 /// Hashes of holders, by keys of its own.
 struct Hasher([u64; 4]);
 
@@ -504,7 +496,7 @@ impl Hasher {
         Self(std::array::from_fn(|key| random.hash_one(key) | 1))
     }
 
-    /// Its lower half is of the holder and the token alone; its highest bit is set. Products whose halves are joined, as in wyhash.
+    /// Its lower half is of the holder and the token alone. Products whose halves are joined, as in wyhash.
     #[inline]
     fn of(&self, name: &Name, token: u32, epoch: u32) -> u64 {
         let fold = |a: u64, b: u64| {
@@ -517,7 +509,7 @@ impl Hasher {
             ^ fold((u64::from(c) << 32 | u64::from(d)) ^ k3, *k1);
         let own = fold(own ^ (u64::from(e) << 32 | u64::from(token)), *k2);
         let upper = fold(own ^ u64::from(epoch), *k3);
-        1 << 63 | upper & !u64::from(u32::MAX) | own & u64::from(u32::MAX)
+        upper & !u64::from(u32::MAX) | own & u64::from(u32::MAX)
     }
 }
 
@@ -529,11 +521,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::columns::owner::{self, decode};
 
     fn names(names: Vec<String>, others: &OtherNames) -> Vec<Name> {
-        let owners = decode(&(Arc::new(StringArray::from(names)) as ArrayRef)).unwrap();
-        owners.iter().map(|owner| Name::of(owner.unwrap(), others)).collect()
+        let (column, mut names) = (Arc::new(StringArray::from(names)) as ArrayRef, vec![]);
+        let mut buffer = vec![];
+        let each = |cell: Option<&[u8]>, is_text| {
+            names.push(Name::of(cell.unwrap(), is_text, &mut buffer, others));
+        };
+        owner::each_cell(&column, each).unwrap();
+        names
     }
 
     proptest! {
@@ -556,6 +552,7 @@ mod tests {
                     amounts: rows.iter().map(|row| U256::from_limbs(row.4)).collect(),
                 });
             }
+            tables.settle();
             let (lists, others) = tables.finish(&[2, 1, 0]);
             for entry in lists.iter().flatten() {
                 let shown = owner::show(&entry.name().owner(&others));

@@ -21,7 +21,7 @@ pub(super) struct Holdings {
 }
 
 /// A holder in a snapshot, in the order in which they are written, but for close neighbours.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub(super) struct Holding {
     token: u32,
     /// The opposite of the leading bits of its balance.
@@ -168,7 +168,20 @@ impl Holdings {
             .collect()
         };
         let of_lists: Vec<Vec<Holding>> = self.lists.par_iter().enumerate().map(of_list).collect();
-        let mut rows = of_lists.concat();
+        let starts: Vec<usize> = of_lists
+            .iter()
+            .scan(0, |next, rows| {
+                *next += rows.len();
+                Some(*next - rows.len())
+            })
+            .collect();
+        let row = |at: usize| {
+            let list = starts.partition_point(|&start| start <= at) - 1;
+            of_lists[list][at - starts[list]]
+        };
+        // Put together side by side: a system takes its time to give so much memory.
+        let mut rows: Vec<Holding> =
+            (0..of_lists.iter().map(Vec::len).sum()).into_par_iter().map(row).collect();
         drop(of_lists);
         rows.par_sort_unstable_by(|a, b| {
             (a.token, a.leading).cmp(&(b.token, b.leading)).then_with(|| {

@@ -5,10 +5,9 @@
 //! hashes; amounts of most tokens are neither, which spares most of the work.
 
 use std::collections::HashSet;
-use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::HashMap;
 use ruint::aliases::U256;
 
 use super::fold::{Moves, Name};
@@ -34,7 +33,7 @@ const SMALL_BITS: usize = 32;
 const LARGE_BITS: usize = 160;
 /// Bytes of an amount that a holder had.
 const OF_AMOUNT: u64 = 200;
-/// Of so many amounts, one is looked at closely while the log is read.
+/// Of so many amounts, one is looked at closely while the log is read; a power of two.
 const SAMPLED: u64 = 64;
 
 impl Token {
@@ -71,9 +70,15 @@ impl Seen {
 }
 
 /// What a log tells while it is read.
+#[derive(Default)]
 pub(super) struct Signs {
-    hasher: DefaultHashBuilder,
     found: Mutex<Found>,
+}
+
+/// Whether an amount is one of those that are looked at closely.
+fn is_sampled(amount: &U256) -> bool {
+    let mix = |sum: u64, limb: &u64| (sum ^ limb).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    amount.as_limbs().iter().fold(0, mix) >> 32 & (SAMPLED - 1) == 0
 }
 
 #[derive(Default)]
@@ -85,26 +90,23 @@ struct Found {
 }
 
 impl Signs {
-    pub(super) fn new() -> Self {
-        Self { hasher: DefaultHashBuilder::default(), found: Mutex::default() }
-    }
-
     /// Takes note of a batch.
     pub(super) fn take(&self, moves: &Moves) {
         let mut own = Found::default();
-        moves.each(|_, token, from, to, amount| {
+        moves.each(|token, _, from, to, amount| {
             if own.tokens.len() <= token as usize {
                 own.tokens.resize(token as usize + 1, Token::default());
             }
-            let bits = amount.bit_len();
-            let (above_small, large) = (bits > SMALL_BITS, bits > LARGE_BITS);
+            let [first, second, third, fourth] = *amount.as_limbs();
+            let above_small = first >> SMALL_BITS | second | third | fourth != 0;
+            let large = third >> (LARGE_BITS - 128) | fourth != 0;
             own.tokens[token as usize].join(&Token {
-                mints: (from == Name::NOBODY).into(),
+                mints: (*from == Name::NOBODY).into(),
                 above_small,
                 large,
             });
-            if (!above_small || large) && self.hasher.hash_one(amount) % SAMPLED == 0 {
-                own.seen.add(token, amount, from, to);
+            if (!above_small || large) && is_sampled(&amount) {
+                own.seen.add(token, amount, *from, *to);
             }
         });
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,9 +140,9 @@ pub(super) fn of(signs: Signs, reader: &Reader<'_>, room: u64) -> Result<HashSet
     let seen: Mutex<Seen> = Mutex::default();
     reader.each("looking at ids", |transfers| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        transfers.moves.each(|_, token, from, to, amount| {
+        transfers.moves.each(|token, _, from, to, amount| {
             if ids.contains(&token) {
-                seen.add(token, amount, from, to);
+                seen.add(token, amount, *from, *to);
             }
         });
         let held = seen.0.len() as u64 * OF_AMOUNT;

@@ -25,6 +25,9 @@ use crate::options::snapshot::Asked;
 use crate::population::list;
 use crate::record::{Stage, Task, Volume};
 
+/// Rows of a batch: so few that what is made of them stays in a core's cache.
+const BATCH_ROWS: usize = 1 << 12;
+
 /// Reads a log.
 pub(super) struct Reader<'a> {
     pub(super) logs: &'a Logs,
@@ -85,7 +88,7 @@ impl Reader<'_> {
                 let mut keys = FileKeys::default();
                 keys.begin(&self.logs.schema, self.registry, file, input)?;
                 let mut first_row = first_row;
-                for batch in input.read(row_group, &roots)? {
+                for batch in input.read_by(row_group, &roots, BATCH_ROWS)? {
                     if (self.context.interrupted)() {
                         return Err(Error::Interrupted);
                     }
@@ -173,14 +176,17 @@ impl Reader<'_> {
         };
         let tokens = keys.ids(&self.logs.schema, self.registry, input, batch, roots)?;
         let side = |column: usize| -> Result<Vec<Name>> {
-            let (mut names, mut missing) = (Vec::with_capacity(epochs.len()), None);
-            let each = |owner: Option<&[u8]>| {
-                if owner.is_none() {
+            let (mut names, mut missing, mut buffer) = (Vec::with_capacity(epochs.len()), None, vec![]);
+            let each = |owner: Option<&[u8]>, is_text: bool| match (owner, owner.map(TryInto::try_into)) {
+                // Nearly all; in a way of its own that keeps them out of memory until they are where they belong.
+                (_, Some(Ok(address))) if !is_text => names.push(Name::of_address(address)),
+                (Some(owner), _) => names.push(Name::of(owner, is_text, &mut buffer, self.others)),
+                (None, _) => {
                     missing.get_or_insert(names.len());
+                    names.push(Name::NOBODY);
                 }
-                names.push(owner.map_or(Name::NOBODY, |owner| Name::of(owner, self.others)));
             };
-            owner::each(&projected(batch, roots, column), each)
+            owner::each_cell(&projected(batch, roots, column), each)
                 .map_err(Error::arrow("read a column of owners"))?;
             let remedy = "write the zero address where tokens are made or destroyed";
             missing.map_or(Ok(names), |row| Err(bad(column, row, "there is no owner".into(), remedy)))
@@ -195,7 +201,7 @@ impl Reader<'_> {
             let remedy = "write how much was transferred, or leave the row out";
             return Err(bad(log.amount, row, "there is no amount".into(), remedy));
         }
-        let amounts = whole(&decoded).map_err(|row| {
+        let amounts = whole(decoded).map_err(|row| {
             let problem = "this is no whole number, and tokens are transferred in whole smallest units";
             bad(log.amount, row, problem.into(), "name the column of raw amounts with --amount")
         })?;
@@ -263,11 +269,11 @@ fn blocks(column: &ArrayRef) -> Result<UInt64Array, usize> {
 }
 
 /// Amounts as integers, or the row of what is none.
-fn whole(amounts: &Amounts) -> Result<Vec<U256>, usize> {
-    let wide: Vec<U256> = match &amounts.values {
-        Values::Short(values) => values.iter().map(|&value| U256::from(value)).collect(),
-        Values::Narrow(values) => values.iter().map(|&value| U256::from(value)).collect(),
-        Values::Wide(values) => values.clone(),
+fn whole(amounts: Amounts) -> Result<Vec<U256>, usize> {
+    let wide: Vec<U256> = match amounts.values {
+        Values::Short(values) => values.into_iter().map(U256::from).collect(),
+        Values::Narrow(values) => values.into_iter().map(U256::from).collect(),
+        Values::Wide(values) => values,
         Values::Double(_) => unreachable!("columns of doubles are refused"),
     };
     if amounts.scales == columns::Scales::Same(0) {
