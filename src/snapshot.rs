@@ -254,13 +254,21 @@ impl Source for Made {
     }
 
     fn batches(&self) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_> {
-        let of_snapshot = move |(epoch, &block): (u32, &u64)| {
-            let rows = self.holdings.rows(epoch);
-            let side_by_side = rayon::current_num_threads() * BATCH;
-            let starts = (0..rows.len()).step_by(side_by_side);
+        let threads = rayon::current_num_threads();
+        let of_rows = move |block: u64, rows: Vec<Holding>| {
+            let starts = (0..rows.len()).step_by(threads * BATCH);
             starts.flat_map(move |start| {
-                let rows = &rows[start..rows.len().min(start + side_by_side)];
+                let rows = &rows[start..rows.len().min(start + threads * BATCH)];
                 rows.par_chunks(BATCH).map(|rows| self.batch(block, rows)).collect::<Vec<_>>()
+            })
+        };
+        let of_snapshot = move |(epoch, &block): (u32, &u64)| {
+            let mut ranges = self.holdings.ranges(epoch).into_iter();
+            let side_by_side = move || Some(ranges.by_ref().take(threads).collect::<Vec<_>>());
+            std::iter::from_fn(side_by_side).take_while(|ranges| !ranges.is_empty()).flat_map(move |ranges| {
+                let sort = |range| self.holdings.sort(range);
+                let sorted: Vec<Vec<Holding>> = ranges.into_par_iter().map(sort).collect();
+                of_rows(block, sorted.concat())
             })
         };
         Box::new((0..).zip(&self.at).flat_map(of_snapshot))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, compute_leaves};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -26,37 +28,54 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
         .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
         .collect();
     provenance.sort_by(|a, b| a.key.cmp(&b.key));
-    let properties = WriterProperties::builder();
-    let properties = results.distinct().iter().fold(properties, |properties, &column| {
-        let properties = properties.set_column_dictionary_enabled(column.into(), false);
-        properties.set_column_statistics_enabled(column.into(), EnabledStatistics::None)
-    });
-    let properties = properties
+    let properties = WriterProperties::builder()
         .set_created_by(concat!("concentra version ", env!("CARGO_PKG_VERSION")).into())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(Some(provenance))
-        .build();
+        .set_key_value_metadata(Some(provenance));
+    let of_column = |properties: WriterPropertiesBuilder, &name: &&'static str| {
+        let column = ColumnPath::from(name);
+        let properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_statistics_enabled(column.clone(), EnabledStatistics::None);
+        match results.schema.field_with_name(name).map(Field::data_type) {
+            // Hashes are as short as they can be, once their lengths lie elsewhere.
+            Ok(DataType::Binary) => properties
+                .set_column_encoding(column.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+                .set_column_compression(column, Compression::UNCOMPRESSED),
+            _ => properties,
+        }
+    };
+    let properties = results.distinct().iter().fold(properties, of_column).build();
     // The footer's own entries suffice: the schema would repeat them.
     let schema = Arc::new(results.schema.as_ref().clone().with_metadata(Default::default()));
     let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(failed)?;
     let (mut file, columns) = writer.into_serialized_writer().map_err(failed)?;
     let side_by_side = rayon::current_num_threads();
     let mut first = 0;
+    let mut encoded: Vec<Vec<ArrowColumnChunk>> = vec![];
+    // What is encoded is written while the next is encoded.
     let mut write = |row_groups: Vec<Vec<RecordBatch>>| -> Result<(), ParquetError> {
         let encode = |(index, rows): (usize, Vec<RecordBatch>)| {
             let rows = concat_batches(&schema, &rows)?;
             encode(&rows, columns.create_column_writers(first + index)?)
         };
         let made = row_groups.len();
-        let encoded: Vec<Vec<ArrowColumnChunk>> =
-            row_groups.into_par_iter().enumerate().map(encode).collect::<Result<_, _>>()?;
-        for chunks in encoded {
-            let mut row_group = file.next_row_group()?;
-            chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut row_group))?;
-            row_group.close()?;
-        }
+        let mut append = |encoded: Vec<Vec<ArrowColumnChunk>>| -> Result<(), ParquetError> {
+            for chunks in encoded {
+                let mut row_group = file.next_row_group()?;
+                chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut row_group))?;
+                row_group.close()?;
+            }
+            Ok(())
+        };
+        let last = std::mem::take(&mut encoded);
+        let (next, appended) = rayon::join(
+            || row_groups.into_par_iter().enumerate().map(encode).collect::<Result<_, _>>(),
+            || append(last),
+        );
+        encoded = next?;
         first += made;
-        Ok(())
+        appended
     };
     let row_group = rows_of(schema.fields().len());
     // Row groups of the same rows however many were finished at a time: the file tells nothing of that.
@@ -81,6 +100,7 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
     }
     whole.extend((rows > 0).then_some(waiting));
     write(whole).map_err(failed)?;
+    write(vec![]).map_err(failed)?;
     file.close().map(drop).map_err(failed)
 }
 

@@ -124,6 +124,11 @@ impl Sum {
         self.wraps < 0
     }
 
+    /// Its lower 256 bits.
+    pub(super) fn low(self) -> U256 {
+        self.low
+    }
+
     /// The amount, where it is one of 256 bits.
     pub(super) fn amount(self) -> Option<U256> {
         (self.wraps == 0).then_some(self.low)

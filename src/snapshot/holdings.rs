@@ -24,17 +24,25 @@ pub(super) struct Holdings {
 #[derive(Clone, Copy)]
 pub(super) struct Holding {
     token: u32,
-    /// The opposite of the leading bits of its balance.
-    leading: u64,
+    /// The opposite of its balance's leading bits.
+    leading: u32,
     /// Where its entry is.
     place: (u32, u32),
 }
 
-/// The length of a number and its leading bits: larger numbers have no smaller ones.
-fn leading(amount: &U256) -> u64 {
-    let bits = amount.bit_len();
-    let top = if bits > 55 { *amount >> (bits - 55) } else { *amount << (55 - bits) };
-    (bits as u64) << 55 | (top.as_limbs()[0] & ((1 << 55) - 1))
+/// Holders that are sorted at a time, roughly.
+const RANGE: usize = 1 << 16;
+
+/// Consecutive holders of a snapshot, in pieces.
+#[derive(Default)]
+pub(super) struct Range(Vec<Vec<Holding>>);
+
+/// The length of a number and its bits after the first: larger numbers have no larger opposite of it.
+fn leading(amount: &U256) -> u32 {
+    const BITS: usize = 23;
+    let length = amount.bit_len();
+    let top = if length > BITS { *amount >> (length - BITS - 1) } else { *amount << (BITS + 1 - length) };
+    !((length as u32) << BITS | (top.as_limbs()[0] as u32 & ((1 << BITS) - 1)))
 }
 
 impl Holdings {
@@ -156,33 +164,46 @@ impl Holdings {
         self.lists.par_iter().map(of_list).sum()
     }
 
-    /// Who holds something at a snapshot: by token, the largest first.
-    pub(super) fn rows(&self, epoch: u32) -> Vec<Holding> {
-        let of_list = |(list, entries): (usize, &Vec<Entry>)| -> Vec<Holding> {
-            let held = self.held(list, epoch);
-            held.map(|(at, balance)| Holding {
-                token: entries[at].token(),
-                leading: !leading(&balance),
-                place: (list as u32, at as u32),
-            })
-            .collect()
-        };
-        let of_lists: Vec<Vec<Holding>> = self.lists.par_iter().enumerate().map(of_list).collect();
-        let starts: Vec<usize> = of_lists
-            .iter()
-            .scan(0, |next, rows| {
-                *next += rows.len();
-                Some(*next - rows.len())
-            })
+    /// Who holds something at a snapshot, in ranges that follow each other: by token, the largest first. What is in a
+    /// range has no order yet: it takes less memory to sort one after the other.
+    pub(super) fn ranges(&self, epoch: u32) -> Vec<Range> {
+        let of_entry = |entry: &Entry| (entry.token(), leading(&entry.sum().low()));
+        // Where ranges begin is as good as it may be: some of them are larger than others.
+        let entries: usize = self.lists.iter().map(Vec::len).sum();
+        let mut sample: Vec<(u32, u32)> = self
+            .lists
+            .par_iter()
+            .flat_map_iter(|list| list.iter().step_by(RANGE / 128).map(of_entry))
             .collect();
-        let row = |at: usize| {
-            let list = starts.partition_point(|&start| start <= at) - 1;
-            of_lists[list][at - starts[list]]
+        sample.par_sort_unstable();
+        let ranges = entries.div_ceil(RANGE).max(1);
+        let mut starts: Vec<(u32, u32)> =
+            (1..ranges).filter_map(|range| sample.get(sample.len() * range / ranges).copied()).collect();
+        starts.dedup();
+        let some = self.lists.len().div_ceil(8 * rayon::current_num_threads()).max(1);
+        let of_lists = |(index, lists): (usize, &[Vec<Entry>])| -> Vec<Vec<Holding>> {
+            let mut ranges = vec![vec![]; starts.len() + 1];
+            for (list, entries) in (index * some..).zip(lists) {
+                for (at, balance) in self.held(list, epoch) {
+                    let (token, leading) = (entries[at].token(), leading(&balance));
+                    let range = starts.partition_point(|&start| start <= (token, leading));
+                    ranges[range].push(Holding { token, leading, place: (list as u32, at as u32) });
+                }
+            }
+            ranges
         };
-        // Put together side by side: a system takes its time to give so much memory.
-        let mut rows: Vec<Holding> =
-            (0..of_lists.iter().map(Vec::len).sum()).into_par_iter().map(row).collect();
-        drop(of_lists);
+        let of_lists: Vec<Vec<Vec<Holding>>> =
+            self.lists.par_chunks(some).enumerate().map(of_lists).collect();
+        let mut ranges: Vec<Range> = (0..=starts.len()).map(|_| Range::default()).collect();
+        for own in of_lists {
+            ranges.iter_mut().zip(own).for_each(|(range, own)| range.0.push(own));
+        }
+        ranges
+    }
+
+    /// The rows of a range, in order.
+    pub(super) fn sort(&self, range: Range) -> Vec<Holding> {
+        let mut rows = range.0.concat();
         rows.par_sort_unstable_by(|a, b| {
             (a.token, a.leading).cmp(&(b.token, b.leading)).then_with(|| {
                 let (a, b) = (self.entry(a), self.entry(b));
