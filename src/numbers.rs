@@ -1,5 +1,6 @@
 //! The exact arithmetic everything else rests on: keys, units, logarithms, roots, wide sums, ties.
 
+pub mod decimal;
 pub mod digest;
 pub mod key;
 pub mod log2;

@@ -19,17 +19,21 @@ use crate::input::log::{self, Log};
 use crate::input::roles::{KeyColumn, is_asset, is_snapshot};
 use crate::input::{self, discover};
 use crate::memory::{self, Memory};
+use crate::numbers::decimal;
 use crate::options::Negatives;
 use crate::options::snapshot::Asked;
 use crate::record::{Stage, Task, Volume};
 use crate::results::{Results, Source};
 
+mod entries;
 mod fold;
 mod holdings;
 mod ids;
+mod names;
 mod read;
 
-use fold::{Entry, Tables};
+use entries::Entry;
+use fold::Tables;
 use holdings::{Holding, Holdings};
 use ids::Signs;
 use read::{Facts, Reader};
@@ -263,13 +267,26 @@ impl Source for Made {
             })
         };
         let of_snapshot = move |(epoch, &block): (u32, &u64)| {
-            let mut ranges = self.holdings.ranges(epoch).into_iter();
-            let side_by_side = move || Some(ranges.by_ref().take(threads).collect::<Vec<_>>());
-            std::iter::from_fn(side_by_side).take_while(|ranges| !ranges.is_empty()).flat_map(move |ranges| {
-                let sort = |range| self.holdings.sort(range);
-                let sorted: Vec<Vec<Holding>> = ranges.into_par_iter().map(sort).collect();
-                of_rows(block, sorted.concat())
-            })
+            let mut ranges = self.holdings.ranges(epoch).into_iter().peekable();
+            let mut rest = vec![];
+            // As many as make whole batches, from some ranges that are sorted side by side.
+            let next = move || {
+                ranges.peek()?;
+                let mut rows = std::mem::take(&mut rest);
+                let (mut some, mut more) = (vec![], (threads * BATCH).saturating_sub(rows.len()));
+                while let Some(range) = ranges.next_if(|_| more > 0) {
+                    more = more.saturating_sub(range.rows());
+                    some.push(range);
+                }
+                let sorted: Vec<Vec<Holding>> =
+                    some.into_par_iter().map(|range| self.holdings.sort(range)).collect();
+                sorted.iter().for_each(|sorted| rows.extend_from_slice(sorted));
+                if ranges.peek().is_some() {
+                    rest = rows.split_off(rows.len() / BATCH * BATCH);
+                }
+                Some(rows)
+            };
+            std::iter::from_fn(next).flat_map(move |rows| of_rows(block, rows))
         };
         Box::new((0..).zip(&self.at).flat_map(of_snapshot))
     }
@@ -300,8 +317,9 @@ impl Made {
             arrays.push(Arc::new(text.finish()));
         }
         let mut balances = StringBuilder::with_capacity(rows.len(), rows.len() * 28);
+        let mut buffer = [0; decimal::BYTES];
         for balance in entries.iter().filter_map(|entry| entry.sum().amount()) {
-            balances.append_value(balance.to_string());
+            balances.append_value(decimal::digits(balance, &mut buffer));
         }
         arrays.push(Arc::new(balances.finish()));
         RecordBatch::try_new(self.schema.clone(), arrays).map_err(failed())

@@ -7,11 +7,12 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::DefaultHashBuilder;
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
-use crate::columns::owner::{self, is_zero};
+use super::entries::{Entries, Entry, Key, Sum};
+use super::names::{Name, OtherNames};
 use crate::groups::chunk::Ids;
 
 /// Tables; a power of two.
@@ -20,177 +21,8 @@ const TABLES: usize = 128;
 const SIDES: usize = 1 << 6;
 /// Bytes of a holder, and of its place in a table.
 const OF_ENTRY: u64 = 130;
-/// Bytes of a name that is no address, beside its own.
-const OF_NAME: u64 = 120;
 /// The epoch of transfers that are of no interest.
 pub(super) const LATE: u32 = u32::MAX >> 1;
-
-/// A holder's name: an address of 20 bytes, or the number of any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Name {
-    words: [u32; 5],
-    /// One where it is no address.
-    other: u32,
-}
-
-/// Names that are no addresses of 20 bytes.
-#[derive(Debug, Default)]
-pub(super) struct OtherNames {
-    known: Mutex<Known>,
-    bytes: AtomicU64,
-}
-
-/// Their numbers, and they by their numbers.
-#[derive(Debug, Default)]
-struct Known {
-    numbers: HashMap<Vec<u8>, u32>,
-    names: Vec<Box<[u8]>>,
-}
-
-impl Name {
-    /// The zero address, from which tokens come and to which they go.
-    pub(super) const NOBODY: Self = Self { words: [0; 5], other: 0 };
-
-    /// Of an address.
-    #[inline]
-    pub(super) fn of_address(address: &[u8; 20]) -> Self {
-        Self { words: bytemuck::cast(*address), other: 0 }
-    }
-
-    /// Of an owner as a column has it, into a buffer that is used again.
-    pub(super) fn of(cell: &[u8], is_text: bool, buffer: &mut Vec<u8>, others: &OtherNames) -> Self {
-        owner::canonical(cell, is_text, buffer);
-        match owner::bytes(buffer).and_then(|bytes| bytes.try_into().ok()) {
-            Some(address) => Self::of_address(address),
-            None if is_zero(buffer) => Self::NOBODY,
-            None => Self { words: [others.number(buffer), 0, 0, 0, 0], other: 1 },
-        }
-    }
-
-    /// The address, where it is one of 20 bytes.
-    pub(super) fn address(&self) -> Option<[u8; 20]> {
-        (self.other == 0).then(|| bytemuck::cast(self.words))
-    }
-
-    /// The owner's bytes.
-    pub(super) fn owner(&self, others: &OtherNames) -> Box<[u8]> {
-        match self.address() {
-            Some(address) => owner::of_bytes(&address),
-            None => others.name(self.words[0]),
-        }
-    }
-
-    /// In the order of the owners' bytes.
-    pub(super) fn compare(&self, other: &Self, others: &OtherNames) -> std::cmp::Ordering {
-        match (self.address(), other.address()) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            _ => self.owner(others).cmp(&other.owner(others)),
-        }
-    }
-}
-
-impl OtherNames {
-    fn number(&self, name: &[u8]) -> u32 {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { numbers, names } = &mut *known;
-        *numbers.entry_ref(name).or_insert_with(|| {
-            names.push(name.into());
-            self.bytes.fetch_add(2 * name.len() as u64 + OF_NAME, Ordering::Relaxed);
-            names.len() as u32 - 1
-        })
-    }
-
-    fn name(&self, number: u32) -> Box<[u8]> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).names[number as usize].clone()
-    }
-}
-
-/// A signed sum of amounts: `wraps · 2^256 + low`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sum {
-    low: U256,
-    wraps: i32,
-}
-
-impl Sum {
-    #[inline]
-    fn add(&mut self, other: Self) {
-        let (low, wrapped) = self.low.overflowing_add(other.low);
-        *self = Self { low, wraps: self.wraps + other.wraps + i32::from(wrapped) };
-    }
-
-    /// Whether it is below zero.
-    pub(super) fn is_negative(self) -> bool {
-        self.wraps < 0
-    }
-
-    /// Its lower 256 bits.
-    pub(super) fn low(self) -> U256 {
-        self.low
-    }
-
-    /// The amount, where it is one of 256 bits.
-    pub(super) fn amount(self) -> Option<U256> {
-        (self.wraps == 0).then_some(self.low)
-    }
-
-    /// As text.
-    pub(super) fn show(self) -> String {
-        let low = num_bigint::BigInt::from_bytes_le(num_bigint::Sign::Plus, self.low.as_le_slice());
-        let wraps: num_bigint::BigInt = num_bigint::BigInt::from(self.wraps) << 256;
-        (low + wraps).to_string()
-    }
-}
-
-/// What a holder of a token gained in an epoch; after [`Tables::finish`], what it has since. As large as a cache line.
-#[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
-pub(super) struct Entry {
-    low: U256,
-    wraps: i32,
-    key: Key,
-}
-
-/// Whose an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Key {
-    /// The number of the token's group; after all is read, its place among them.
-    token: u32,
-    /// Twice the epoch, and whether the name is no address.
-    when: u32,
-    words: [u32; 5],
-}
-
-impl Entry {
-    /// The number of the token's group; after all is read, its place among them.
-    pub(super) fn token(&self) -> u32 {
-        self.key.token
-    }
-
-    /// Whose.
-    pub(super) fn name(&self) -> Name {
-        Name { words: self.key.words, other: self.key.when & 1 }
-    }
-
-    /// The first snapshot that it counts for.
-    pub(super) fn epoch(&self) -> u32 {
-        self.key.when >> 1
-    }
-
-    /// How much.
-    pub(super) fn sum(&self) -> Sum {
-        Sum { low: self.low, wraps: self.wraps }
-    }
-
-    /// Whether two are of one holder of one token.
-    pub(super) fn is_of(&self, other: &Self) -> bool {
-        self.key.token == other.key.token && self.name() == other.name()
-    }
-
-    fn set(&mut self, sum: Sum) {
-        (self.low, self.wraps) = (sum.low, sum.wraps);
-    }
-}
 
 /// The transfers of a batch.
 pub(super) struct Moves {
@@ -251,13 +83,9 @@ struct Table {
     /// One more than an entry's place, and eight bits of its hash; zero where there is none. Their number is a power of
     /// two.
     slots: Vec<u32>,
-    /// Side by side in blocks, so that none is moved to make room for more.
-    blocks: Vec<Vec<Entry>>,
-    entries: usize,
+    entries: Entries,
 }
 
-/// Entries of a block.
-const BLOCK: usize = 1 << 9;
 /// Bits of a slot that are the place.
 const PLACE: u32 = 24;
 
@@ -274,10 +102,6 @@ fn tag(hash: u32) -> u32 {
 }
 
 impl Table {
-    fn entry(&self, at: usize) -> &Entry {
-        &self.blocks[at / BLOCK][at % BLOCK]
-    }
-
     /// Takes some sides. All entries are looked up before any is changed: so the memory that they lie in is waited for
     /// once, and not entry by entry.
     fn fold(&mut self, sides: &[Side], places: &mut Vec<u32>, hasher: &Hasher) {
@@ -290,13 +114,13 @@ impl Table {
         }
         for (place, side) in places.iter_mut().zip(sides) {
             // One word of the key: the less is done here, the more entries are on their way at once.
-            let word = place.checked_sub(1).map_or(0, |at| self.entry(at as usize).key.words[1]);
+            let word = place.checked_sub(1).map_or(0, |at| self.entries.at(at as usize).key.words[1]);
             *place = if word == side.key.words[1] { *place } else { 0 };
         }
         for (&place, side) in places.iter().zip(sides) {
-            let likely = (place as usize).checked_sub(1).filter(|&at| self.entry(at).key == side.key);
+            let likely = (place as usize).checked_sub(1).filter(|&at| self.entries.at(at).key == side.key);
             let at = likely.unwrap_or_else(|| self.place(side));
-            let entry = &mut self.blocks[at / BLOCK][at % BLOCK];
+            let entry = self.entries.at_mut(at);
             let mut sum = entry.sum();
             sum.add(side.sum());
             entry.set(sum);
@@ -322,30 +146,26 @@ impl Table {
         let mut slot = first_slot(side.hash, mask);
         while self.slots[slot] != 0 {
             let at = (self.slots[slot] & ((1 << PLACE) - 1)) as usize - 1;
-            if self.slots[slot] >> PLACE == tag(side.hash) && self.entry(at).key == side.key {
+            if self.slots[slot] >> PLACE == tag(side.hash) && self.entries.at(at).key == side.key {
                 return at;
             }
             slot = (slot + 1) & mask;
         }
-        if self.entries.is_multiple_of(BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
-        let block = self.blocks.last_mut().expect("just made");
-        block.push(Entry { low: U256::ZERO, wraps: 0, key: side.key });
-        self.entries += 1;
-        self.slots[slot] = tag(side.hash) << PLACE | self.entries as u32;
-        self.entries - 1
+        let at = self.entries.len();
+        self.entries.push(Entry::new(side.key));
+        self.slots[slot] = tag(side.hash) << PLACE | (at as u32 + 1);
+        at
     }
 
     /// Makes room for so many entries more: a quarter of the slots stays free.
     fn reserve(&mut self, more: usize, hasher: &Hasher) {
-        let slots = ((self.entries + more) / 3 * 4 + 8).next_power_of_two();
+        let slots = ((self.entries.len() + more) / 3 * 4 + 8).next_power_of_two();
         if slots <= self.slots.len() {
             return;
         }
         self.slots.clear();
         self.slots.resize(slots, 0);
-        for (at, entry) in (1..).zip(self.blocks.iter().flatten()) {
+        for (at, entry) in (1..).zip(self.entries.iter()) {
             let Key { token, when, words } = entry.key;
             let hash = (hasher.of(&Name { words, other: when & 1 }, token, when >> 1) >> 32) as u32;
             let mut slot = first_slot(hash, slots - 1);
@@ -400,7 +220,7 @@ impl Tables {
 
     /// What holders take, and their names where they are long.
     pub(super) fn bytes(&self) -> u64 {
-        self.entries() * OF_ENTRY + self.others.bytes.load(Ordering::Relaxed)
+        self.entries() * OF_ENTRY + self.others.bytes()
     }
 
     /// So many there may be: half of what there are places for, as tables differ in size.
@@ -435,9 +255,9 @@ impl Tables {
     /// Empties some sides of a table into it.
     fn fold(&self, table: usize, sides: &mut Vec<Side>, places: &mut Vec<u32>) {
         let mut table = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
-        let before = table.entries;
+        let before = table.entries.len();
         table.fold(sides, places, &self.hasher);
-        self.entries.fetch_add((table.entries - before) as u64, Ordering::Relaxed);
+        self.entries.fetch_add((table.entries.len() - before) as u64, Ordering::Relaxed);
         sides.clear();
     }
 
@@ -453,42 +273,13 @@ impl Tables {
 
     /// What every holder has from each epoch on in which that changes, in many lists; a holder's entries follow each
     /// other. Tokens get these places.
-    pub(super) fn finish(self, places: &[u32]) -> (Vec<Vec<Entry>>, OtherNames) {
-        let Self { tables, others, .. } = self;
-        let finish = |table: Mutex<Table>| -> Vec<Vec<Entry>> {
-            let Table { mut blocks, slots, .. } = table.into_inner().unwrap_or_else(PoisonError::into_inner);
-            drop(slots);
-            let entries = || blocks.iter().flatten();
-            if entries().all(|entry| entry.key.when >> 1 == blocks[0][0].epoch()) {
-                // A holder has one entry.
-                blocks
-                    .iter_mut()
-                    .flatten()
-                    .for_each(|entry| entry.key.token = places[entry.token() as usize]);
-                return blocks;
-            }
-            let place = |entry: &Entry| {
-                let key = Key { token: places[entry.token() as usize], ..entry.key };
-                Entry { key, ..*entry }
-            };
-            let mut entries: Vec<Entry> = entries().map(place).collect();
-            drop(blocks);
-            entries.sort_unstable_by_key(|entry| {
-                let Key { token, when, words } = entry.key;
-                (token, words, when & 1, when)
-            });
-            let mut last: Option<Entry> = None;
-            for entry in &mut entries {
-                if let Some(last) = last.filter(|last| last.is_of(entry)) {
-                    let mut sum = entry.sum();
-                    sum.add(last.sum());
-                    entry.set(sum);
-                }
-                last = Some(*entry);
-            }
-            vec![entries]
+    pub(super) fn finish(self, places: &[u32]) -> (Vec<Entries>, OtherNames) {
+        let finish = |table: Mutex<Table>| {
+            let Table { mut entries, .. } = table.into_inner().unwrap_or_else(PoisonError::into_inner);
+            entries.finish(places);
+            entries
         };
-        (tables.into_par_iter().flat_map_iter(finish).collect(), others)
+        (self.tables.into_par_iter().map(finish).collect(), self.others)
     }
 }
 
@@ -526,6 +317,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::columns::owner;
 
     fn names(names: Vec<String>, others: &OtherNames) -> Vec<Name> {
         let (column, mut names) = (Arc::new(StringArray::from(names)) as ArrayRef, vec![]);
@@ -559,7 +351,7 @@ mod tests {
             }
             tables.settle();
             let (lists, others) = tables.finish(&[2, 1, 0]);
-            for entry in lists.iter().flatten() {
+            for entry in lists.iter().flat_map(Entries::iter) {
                 let shown = owner::show(&entry.name().owner(&others));
                 let mut expected = num_bigint::BigInt::ZERO;
                 let earlier = rows.iter().filter(|row| 2 - row.0 == entry.token() && row.1 <= entry.epoch());
@@ -573,7 +365,7 @@ mod tests {
                 prop_assert_ne!(entry.name(), Name::NOBODY);
             }
             let touched = |row: &&(u32, u32, u8, u8, [u64; 4])| row.1 < 3 && row.2 != row.3;
-            prop_assert_eq!(lists.iter().all(Vec::is_empty), rows.iter().filter(touched).count() == 0);
+            prop_assert_eq!(lists.iter().all(|list| list.len() == 0), rows.iter().filter(touched).count() == 0);
         }
     }
 }

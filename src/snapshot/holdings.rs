@@ -6,7 +6,9 @@ use rayon::prelude::*;
 use ruint::aliases::U256;
 
 use super::SHOWN;
-use super::fold::{Entry, OtherNames, Tables};
+use super::entries::{Entries, Entry};
+use super::fold::Tables;
+use super::names::OtherNames;
 use crate::columns::owner;
 use crate::error::{Error, Result};
 use crate::options::Negatives;
@@ -14,7 +16,7 @@ use crate::options::snapshot::Asked;
 
 /// What all holders have, from each epoch on in which that changes.
 pub(super) struct Holdings {
-    lists: Vec<Vec<Entry>>,
+    lists: Vec<Entries>,
     /// Where each holder's entries start in a list.
     starts: Vec<Vec<u32>>,
     pub(super) others: OtherNames,
@@ -31,11 +33,17 @@ pub(super) struct Holding {
 }
 
 /// Holders that are sorted at a time, roughly.
-const RANGE: usize = 1 << 16;
+const RANGE: usize = 1 << 15;
 
 /// Consecutive holders of a snapshot, in pieces.
 #[derive(Default)]
 pub(super) struct Range(Vec<Vec<Holding>>);
+
+impl Range {
+    pub(super) fn rows(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+}
 
 /// The length of a number and its bits after the first: larger numbers have no larger opposite of it.
 fn leading(amount: &U256) -> u32 {
@@ -55,15 +63,15 @@ impl Holdings {
     }
 
     fn start(&mut self) {
-        let starts = |entries: &Vec<Entry>| -> Vec<u32> {
-            let is_first = |&at: &u32| at == 0 || !entries[at as usize].is_of(&entries[at as usize - 1]);
+        let starts = |entries: &Entries| -> Vec<u32> {
+            let is_first = |&at: &u32| at == 0 || !entries.at(at as usize).is_of(entries.at(at as usize - 1));
             (0..entries.len() as u32).filter(is_first).collect()
         };
         self.starts = self.lists.par_iter().map(starts).collect();
     }
 
     pub(super) fn entry(&self, row: &Holding) -> &Entry {
-        &self.lists[row.place.0 as usize][row.place.1 as usize]
+        self.lists[row.place.0 as usize].at(row.place.1 as usize)
     }
 
     /// Leaves out all holders of some tokens.
@@ -77,7 +85,8 @@ impl Holdings {
     /// Refuses holders of what no holder can have, or tells of them.
     pub(super) fn check(&self, asked: &Asked, names: &[String]) -> Result<Vec<String>> {
         let beyond = |entry: &&Entry| entry.sum().amount().is_none();
-        let mut beyond: Vec<&Entry> = self.lists.par_iter().flatten_iter().filter(beyond).collect();
+        let mut beyond: Vec<&Entry> =
+            self.lists.par_iter().flat_map_iter(Entries::iter).filter(beyond).collect();
         beyond.par_sort_unstable_by(|a, b| {
             (a.epoch(), a.token())
                 .cmp(&(b.epoch(), b.token()))
@@ -141,25 +150,33 @@ impl Holdings {
     fn held(&self, list: usize, epoch: u32) -> impl Iterator<Item = (usize, U256)> + '_ {
         let (entries, starts) = (&self.lists[list], &self.starts[list]);
         let ends = starts.iter().skip(1).map(|&end| end as usize).chain([entries.len()]);
-        let last = starts.iter().zip(ends).filter_map(move |(&start, end)| {
-            let own = &entries[start as usize..end];
-            (start as usize + own.partition_point(|entry| entry.epoch() <= epoch))
-                .checked_sub(1)
-                .filter(|&at| at >= start as usize)
-        });
-        last.filter_map(|at| Some((at, entries[at].sum().amount().filter(|balance| !balance.is_zero())?)))
+        let last = move |(&start, end): (&u32, usize)| {
+            let (start, mut low, mut high) = (start as usize, start as usize, end);
+            while low < high {
+                let middle = low.midpoint(high);
+                if entries.at(middle).epoch() <= epoch {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            low.checked_sub(1).filter(|&at| at >= start)
+        };
+        let last = starts.iter().zip(ends).filter_map(last);
+        last.filter_map(|at| Some((at, entries.at(at).sum().amount().filter(|balance| !balance.is_zero())?)))
     }
 
     /// How many rows all snapshots have, of which there are so many.
     pub(super) fn rows_of(&self, snapshots: u32) -> usize {
-        let of_list = |entries: &Vec<Entry>| -> usize {
-            let until = |at: usize| match entries.get(at + 1) {
-                Some(next) if next.is_of(&entries[at]) => next.epoch(),
+        let of_list = |entries: &Entries| -> usize {
+            let until = |at: usize| match (at + 1 < entries.len()).then(|| entries.at(at + 1)) {
+                Some(next) if next.is_of(entries.at(at)) => next.epoch(),
                 _ => snapshots,
             };
-            let is_held = |at: &usize| entries[*at].sum().amount().is_some_and(|balance| !balance.is_zero());
+            let is_held =
+                |at: &usize| entries.at(*at).sum().amount().is_some_and(|balance| !balance.is_zero());
             let held = (0..entries.len()).filter(is_held);
-            held.map(|at| (until(at) - entries[at].epoch()) as usize).sum()
+            held.map(|at| (until(at) - entries.at(at).epoch()) as usize).sum()
         };
         self.lists.par_iter().map(of_list).sum()
     }
@@ -167,25 +184,25 @@ impl Holdings {
     /// Who holds something at a snapshot, in ranges that follow each other: by token, the largest first. What is in a
     /// range has no order yet: it takes less memory to sort one after the other.
     pub(super) fn ranges(&self, epoch: u32) -> Vec<Range> {
-        let of_entry = |entry: &Entry| (entry.token(), leading(&entry.sum().low()));
+        let of_entry = |entry: &Entry| (entry.token(), leading(&entry.sum().low));
         // Where ranges begin is as good as it may be: some of them are larger than others.
-        let entries: usize = self.lists.iter().map(Vec::len).sum();
+        let holders: usize = self.starts.iter().map(Vec::len).sum();
         let mut sample: Vec<(u32, u32)> = self
             .lists
             .par_iter()
             .flat_map_iter(|list| list.iter().step_by(RANGE / 128).map(of_entry))
             .collect();
         sample.par_sort_unstable();
-        let ranges = entries.div_ceil(RANGE).max(1);
+        let ranges = holders.div_ceil(RANGE).max(1);
         let mut starts: Vec<(u32, u32)> =
             (1..ranges).filter_map(|range| sample.get(sample.len() * range / ranges).copied()).collect();
         starts.dedup();
         let some = self.lists.len().div_ceil(8 * rayon::current_num_threads()).max(1);
-        let of_lists = |(index, lists): (usize, &[Vec<Entry>])| -> Vec<Vec<Holding>> {
+        let of_lists = |(index, lists): (usize, &[Entries])| -> Vec<Vec<Holding>> {
             let mut ranges = vec![vec![]; starts.len() + 1];
             for (list, entries) in (index * some..).zip(lists) {
                 for (at, balance) in self.held(list, epoch) {
-                    let (token, leading) = (entries[at].token(), leading(&balance));
+                    let (token, leading) = (entries.at(at).token(), leading(&balance));
                     let range = starts.partition_point(|&start| start <= (token, leading));
                     ranges[range].push(Holding { token, leading, place: (list as u32, at as u32) });
                 }

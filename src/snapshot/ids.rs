@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use hashbrown::HashMap;
 use ruint::aliases::U256;
 
-use super::fold::{Moves, Name};
+use super::fold::Moves;
+use super::names::Name;
 use super::read::Reader;
 use crate::error::{Error, Result};
 use crate::memory;

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use ruint::aliases::U256;
 
 use super::Logs;
-use super::fold::{LATE, Moves, Name, OtherNames};
+use super::fold::{LATE, Moves};
+use super::names::{Name, OtherNames};
 use crate::columns::owner;
 use crate::columns::{self, Amounts, BadCell, Values};
 use crate::error::{Error, Place, Result};
