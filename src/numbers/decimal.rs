@@ -79,7 +79,8 @@ mod tests {
         #[test]
         fn digits_are_those_of_the_library(limbs in any::<[u64; 4]>(), shift in 0usize..257) {
             let number = U256::from_limbs(limbs).checked_shr(shift).unwrap_or_default();
-            prop_assert_eq!(digits(number, &mut [0; BYTES]), number.to_string());
+            let mut buffer = [0; BYTES];
+            prop_assert_eq!(digits(number, &mut buffer), number.to_string());
         }
     }
 
