@@ -70,7 +70,14 @@ pub fn snapshot(asked: &Asked, context: &Context<'_>) -> Result<Snapshots> {
             signs.take(&transfers.moves);
         }
         let (room, held) = (memory.room(registry.keys()), tables.bytes());
-        if held > room || tables.entries() > Tables::MOST {
+        if tables.entries() > Tables::MOST {
+            return Err(Error::Memory(format!(
+                "there are more than {} holders at all blocks together; take some tokens at a time with --only, or fewer \
+                 blocks",
+                Tables::MOST
+            )));
+        }
+        if held > room {
             return Err(Error::Memory(format!(
                 "the holders so far take about {} and all must be in memory; allow more with --memory-limit, or take \
                  some tokens at a time with --only",
@@ -168,7 +175,7 @@ impl Logs {
                 DataType::Dictionary(_, values) => values.as_ref(),
                 other => other,
             };
-            of.is_binary() || matches!(of, DataType::FixedSizeBinary(_))
+            of.is_binary()
         };
         self.files
             .iter()
@@ -308,12 +315,12 @@ impl Made {
             let mut bytes = BinaryBuilder::with_capacity(rows.len(), rows.len() * 20);
             names.for_each(|name| match name.address() {
                 Some(address) => bytes.append_value(address),
-                None => bytes.append_option(owner::bytes(&name.owner(&self.holdings.others))),
+                None => bytes.append_option(owner::bytes(&name.owner(&self.holdings.names))),
             });
             arrays.push(Arc::new(bytes.finish()));
         } else {
             let mut text = StringBuilder::with_capacity(rows.len(), rows.len() * 42);
-            names.for_each(|name| text.append_value(owner::show(&name.owner(&self.holdings.others))));
+            names.for_each(|name| text.append_value(owner::show(&name.owner(&self.holdings.names))));
             arrays.push(Arc::new(text.finish()));
         }
         let mut balances = StringBuilder::with_capacity(rows.len(), rows.len() * 28);

@@ -84,6 +84,44 @@ fn by_hand() {
 }
 
 /// The sample's balances are made of its transfers.
+/// More holders than are sorted at a time, many of them with the same, in order.
+#[test]
+fn many_holders() {
+    let shell = Shell::new();
+    let owner = |i: u64| {
+        if i.is_multiple_of(3) {
+            format!("name-{i:06}")
+        } else {
+            format!("0x{:040x}", i * 7919 % 1009 << 20 | i)
+        }
+    };
+    let transfers: Vec<(u64, String, String)> = (0..120_000u64)
+        .map(|i| {
+            let amount = if i.is_multiple_of(2) { 1000 } else { i * 104_729 % 10_007 };
+            (1 + i % 3, owner(i % 70_000), format!("{amount}"))
+        })
+        .collect();
+    let rows: Vec<Row<'_>> =
+        transfers.iter().map(|(block, owner, amount)| (*block, "x", ZERO, &owner[..], &amount[..])).collect();
+    log(&shell, "log.parquet", &rows);
+    let mut expected = vec![];
+    for at in 2..=4 {
+        let mut held: BTreeMap<(bool, &str), u64> = BTreeMap::new();
+        for (_, owner, amount) in transfers.iter().filter(|(block, ..)| *block < at) {
+            *held.entry((owner.starts_with("0x"), owner)).or_default() += amount.parse::<u64>().unwrap();
+        }
+        let mut own: Vec<((bool, &str), u64)> =
+            held.into_iter().filter(|(_, balance)| *balance > 0).collect();
+        // Names come before bytes, and the sort keeps what is equal as it is.
+        own.sort_by_key(|(_, balance)| std::cmp::Reverse(*balance));
+        let row =
+            |((_, owner), balance): ((bool, &str), u64)| (at, "x".into(), owner.into(), balance.to_string());
+        expected.extend(own.into_iter().map(row));
+    }
+    let rows = shell.run("snapshot log.parquet --at 2,3,4 --format json").ok().json();
+    assert!(balances(&rows, "token_address") == expected, "{} rows, not {}", rows.len(), expected.len());
+}
+
 #[test]
 fn the_sample_folds_to_its_snapshots() {
     let shell = Shell::new();

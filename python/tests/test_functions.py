@@ -328,3 +328,24 @@ def test_the_console_script_is_the_command_line(data: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "") and "no such file" in done.stderr
     done = subprocess.run([COMMAND, "analyse"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "analyze" in done.stderr
+
+
+def test_dictionaries_of_bytes_of_one_length(tmp_path: Path) -> None:
+    """Arrow has such columns, and its reader of Parquet in Rust cannot make them."""
+
+    def column(length: int, values: list[int]) -> pyarrow.Array:
+        cells = [value.to_bytes(length, "big") for value in values]
+        return pyarrow.array(cells, pyarrow.binary(length)).dictionary_encode()
+
+    path = tmp_path / "log.parquet"
+    log = pyarrow.table({
+        "block_number": [1, 2, 3],
+        "erc20": column(20, [7, 7, 7]),
+        "from_address": column(20, [0, 0, 1]),
+        "to_address": column(20, [1, 1, 2]),
+        "value_binary": column(32, [10, 20, 5]),
+    })
+    pyarrow.parquet.write_table(log, path)
+    result = concentra.snapshot(path, at=[4], nfts="keep").to_arrow()
+    assert result["balance"].to_pylist() == ["25", "5"]
+    assert result["address"].to_pylist() == [value.to_bytes(20, "big") for value in (1, 2)]

@@ -289,7 +289,8 @@ fn footer(source: &Source) -> Result<(u64, ArrowReaderMetadata)> {
         None => not_parquet(source, bytes, e),
     };
     let mut metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(refuse)?;
-    if let Some(schema) = readable(metadata.schema()) {
+    let writer = metadata.metadata().file_metadata().created_by().unwrap_or_default();
+    if let Some(schema) = readable(metadata.schema(), writer) {
         let options = ArrowReaderOptions::new().with_schema(schema);
         metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(refuse)?;
     }
@@ -300,11 +301,16 @@ fn taken(refused: &Refused) -> Option<io::Error> {
     refused.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// The schema with dictionaries of numbers as plain numbers, where it has any: the reader makes dictionaries of text
-/// and bytes only.
-fn readable(schema: &Schema) -> Option<SchemaRef> {
+/// The schema with dictionaries of numbers and of bytes of one length as plain columns, where it has any: the reader makes
+/// dictionaries of text and of bytes of any length only.
+fn readable(schema: &Schema, writer: &str) -> Option<SchemaRef> {
+    let is_made = |values: &DataType| match values {
+        // The reader's own writer writes these as bytes of any length, in a column that says otherwise.
+        DataType::FixedSizeBinary(_) => writer.starts_with("parquet-rs"),
+        other => other.is_string() || other.is_binary(),
+    };
     let plain = |field: &FieldRef| match field.data_type() {
-        DataType::Dictionary(_, values) if !values.is_string() && !values.is_binary() => {
+        DataType::Dictionary(_, values) if !is_made(values) => {
             Arc::new(field.as_ref().clone().with_data_type(values.as_ref().clone()))
         }
         _ => field.clone(),

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use ruint::aliases::U256;
 
 use super::entries::{Entries, Entry, Key, Sum};
-use super::names::{Name, OtherNames};
+use super::names::{Name, Names, OtherNames};
 use crate::groups::chunk::Ids;
 
 /// Tables; a power of two.
@@ -88,6 +88,8 @@ struct Table {
 
 /// Bits of a slot that are the place.
 const PLACE: u32 = 24;
+/// A table of more entries is told to be full: what other threads are about to bring still has places.
+const FULL: usize = (1 << PLACE) - (1 << 20);
 
 /// Where the entry of a hash is looked for first, among so many slots less one.
 #[inline]
@@ -256,6 +258,9 @@ impl Tables {
     fn fold(&self, table: usize, sides: &mut Vec<Side>, places: &mut Vec<u32>) {
         let mut table = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
         let before = table.entries.len();
+        if before > FULL {
+            self.entries.fetch_add(Self::MOST, Ordering::Relaxed);
+        }
         table.fold(sides, places, &self.hasher);
         self.entries.fetch_add((table.entries.len() - before) as u64, Ordering::Relaxed);
         sides.clear();
@@ -273,13 +278,13 @@ impl Tables {
 
     /// What every holder has from each epoch on in which that changes, in many lists; a holder's entries follow each
     /// other. Tokens get these places.
-    pub(super) fn finish(self, places: &[u32]) -> (Vec<Entries>, OtherNames) {
+    pub(super) fn finish(self, places: &[u32]) -> (Vec<Entries>, Names) {
         let finish = |table: Mutex<Table>| {
             let Table { mut entries, .. } = table.into_inner().unwrap_or_else(PoisonError::into_inner);
             entries.finish(places);
             entries
         };
-        (self.tables.into_par_iter().map(finish).collect(), self.others)
+        (self.tables.into_par_iter().map(finish).collect(), self.others.known())
     }
 }
 

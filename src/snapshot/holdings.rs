@@ -8,7 +8,7 @@ use ruint::aliases::U256;
 use super::SHOWN;
 use super::entries::{Entries, Entry};
 use super::fold::Tables;
-use super::names::OtherNames;
+use super::names::Names;
 use crate::columns::owner;
 use crate::error::{Error, Result};
 use crate::options::Negatives;
@@ -19,7 +19,7 @@ pub(super) struct Holdings {
     lists: Vec<Entries>,
     /// Where each holder's entries start in a list.
     starts: Vec<Vec<u32>>,
-    pub(super) others: OtherNames,
+    pub(super) names: Names,
 }
 
 /// A holder in a snapshot, in the order in which they are written, but for close neighbours.
@@ -56,8 +56,8 @@ fn leading(amount: &U256) -> u32 {
 impl Holdings {
     /// Of tokens that get these places.
     pub(super) fn of(tables: Tables, places: &[u32]) -> Self {
-        let (lists, others) = tables.finish(places);
-        let mut holdings = Self { lists, starts: vec![], others };
+        let (lists, names) = tables.finish(places);
+        let mut holdings = Self { lists, starts: vec![], names };
         holdings.start();
         holdings
     }
@@ -90,11 +90,11 @@ impl Holdings {
         beyond.par_sort_unstable_by(|a, b| {
             (a.epoch(), a.token())
                 .cmp(&(b.epoch(), b.token()))
-                .then_with(|| a.name().compare(&b.name(), &self.others))
+                .then_with(|| a.name().compare(&b.name(), &self.names))
         });
         let show = |entry: &Entry| {
             let (owner, block) =
-                (owner::show(&entry.name().owner(&self.others)), asked.at[entry.epoch() as usize]);
+                (owner::show(&entry.name().owner(&self.names)), asked.at[entry.epoch() as usize]);
             format!("{owner} has {} at block {block}", entry.sum().show())
         };
         if let Some(entry) = beyond.iter().find(|entry| !entry.sum().is_negative()) {
@@ -108,7 +108,7 @@ impl Holdings {
         let mut of_tokens = BTreeMap::new();
         for entry in &beyond {
             let (owners, _) = of_tokens.entry(entry.token()).or_insert((HashSet::new(), *entry));
-            owners.insert(entry.name().owner(&self.others));
+            owners.insert(entry.name().owner(&self.names));
         }
         let holders: usize = of_tokens.values().map(|(owners, _)| owners.len()).sum();
         if asked.negatives == Negatives::Error {
@@ -187,17 +187,16 @@ impl Holdings {
         let of_entry = |entry: &Entry| (entry.token(), leading(&entry.sum().low));
         // Where ranges begin is as good as it may be: some of them are larger than others.
         let holders: usize = self.starts.iter().map(Vec::len).sum();
-        let mut sample: Vec<(u32, u32)> = self
-            .lists
-            .par_iter()
-            .flat_map_iter(|list| list.iter().step_by(RANGE / 128).map(of_entry))
-            .collect();
-        sample.par_sort_unstable();
         let ranges = holders.div_ceil(RANGE).max(1);
+        let sampled = if ranges > 1 { &self.lists[..] } else { &[] };
+        let mut sample: Vec<(u32, u32)> =
+            sampled.par_iter().flat_map_iter(|list| list.iter().step_by(RANGE / 128).map(of_entry)).collect();
+        sample.par_sort_unstable();
         let mut starts: Vec<(u32, u32)> =
             (1..ranges).filter_map(|range| sample.get(sample.len() * range / ranges).copied()).collect();
         starts.dedup();
-        let some = self.lists.len().div_ceil(8 * rayon::current_num_threads()).max(1);
+        let pieces = if ranges > 1 { 8 * rayon::current_num_threads() } else { 1 };
+        let some = self.lists.len().div_ceil(pieces).max(1);
         let of_lists = |(index, lists): (usize, &[Entries])| -> Vec<Vec<Holding>> {
             let mut ranges = vec![vec![]; starts.len() + 1];
             for (list, entries) in (index * some..).zip(lists) {
@@ -224,10 +223,7 @@ impl Holdings {
         rows.par_sort_unstable_by(|a, b| {
             (a.token, a.leading).cmp(&(b.token, b.leading)).then_with(|| {
                 let (a, b) = (self.entry(a), self.entry(b));
-                b.sum()
-                    .amount()
-                    .cmp(&a.sum().amount())
-                    .then_with(|| a.name().compare(&b.name(), &self.others))
+                b.sum().amount().cmp(&a.sum().amount()).then_with(|| a.name().compare(&b.name(), &self.names))
             })
         });
         rows

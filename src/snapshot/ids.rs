@@ -73,7 +73,8 @@ impl Seen {
 /// What a log tells while it is read.
 #[derive(Default)]
 pub(super) struct Signs {
-    found: Mutex<Found>,
+    /// What some batches told, as many as there were threads at a time.
+    found: Mutex<Vec<Found>>,
 }
 
 /// Whether an amount is one of those that are looked at closely.
@@ -92,10 +93,23 @@ struct Found {
     seen: Seen,
 }
 
+impl Found {
+    fn join(mut self, other: Self) -> Self {
+        if self.tokens.len() < other.tokens.len() {
+            self.tokens.resize(other.tokens.len(), Token::default());
+        }
+        self.tokens.iter_mut().zip(&other.tokens).for_each(|(token, other)| token.join(other));
+        // All transfers of these amounts or none: a count without some of them would say what is not so.
+        other.seen.0.into_iter().for_each(|(key, count)| *self.seen.0.entry(key).or_default() += count);
+        self
+    }
+}
+
 impl Signs {
     /// Takes note of a batch.
     pub(super) fn take(&self, moves: &Moves) {
-        let mut own = Found::default();
+        let idle = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = idle().pop().unwrap_or_default();
         moves.each(|token, _, from, to, amount| {
             if own.tokens.len() <= token as usize {
                 own.tokens.resize(token as usize + 1, Token::default());
@@ -113,18 +127,13 @@ impl Signs {
                 own.seen.add(token, amount, *from, *to);
             }
         });
-        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.tokens.len() < own.tokens.len() {
-            all.tokens.resize(own.tokens.len(), Token::default());
-        }
-        all.tokens.iter_mut().zip(&own.tokens).for_each(|(token, own)| token.join(own));
-        // All transfers of these amounts or none: a count without some of them would say what is not so.
-        own.seen.0.iter().for_each(|(key, count)| *all.seen.0.entry(*key).or_default() += count);
+        idle().push(own);
     }
 
     /// The numbers of tokens whose amounts may be ids, by all that is known.
     fn suspects(self) -> HashSet<u32> {
-        let Found { tokens, seen } = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Found { tokens, seen } = found.into_iter().reduce(Found::join).unwrap_or_default();
         let may_be = |(_, token): &(u32, &Token)| token.mints >= MINTS && token.may_be_ids();
         let mut suspects: HashSet<u32> =
             (0..).zip(&tokens).filter(may_be).map(|(number, _)| number).collect();

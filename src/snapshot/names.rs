@@ -1,5 +1,6 @@
 //! Who holds: nearly all are addresses of 20 bytes, which are taken as they are.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -24,6 +25,10 @@ pub(super) struct OtherNames {
     known: Mutex<Known>,
     bytes: AtomicU64,
 }
+
+/// The same by their numbers, once all are known.
+#[derive(Debug)]
+pub(super) struct Names(Vec<Box<[u8]>>);
 
 /// Their numbers, and they by their numbers.
 #[derive(Debug, Default)]
@@ -58,18 +63,18 @@ impl Name {
     }
 
     /// The owner's bytes.
-    pub(super) fn owner(&self, others: &OtherNames) -> Box<[u8]> {
+    pub(super) fn owner<'a>(&self, names: &'a Names) -> Cow<'a, [u8]> {
         match self.address() {
-            Some(address) => owner::of_bytes(&address),
-            None => others.name(self.words[0]),
+            Some(address) => Cow::Owned(owner::of_bytes(&address).into()),
+            None => Cow::Borrowed(&names.0[self.words[0] as usize]),
         }
     }
 
     /// In the order of the owners' bytes.
-    pub(super) fn compare(&self, other: &Self, others: &OtherNames) -> std::cmp::Ordering {
+    pub(super) fn compare(&self, other: &Self, names: &Names) -> std::cmp::Ordering {
         match (self.address(), other.address()) {
             (Some(a), Some(b)) => a.cmp(&b),
-            _ => self.owner(others).cmp(&other.owner(others)),
+            _ => self.owner(names).cmp(&other.owner(names)),
         }
     }
 }
@@ -90,7 +95,8 @@ impl OtherNames {
         })
     }
 
-    fn name(&self, number: u32) -> Box<[u8]> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).names[number as usize].clone()
+    /// All of them, once there are no more.
+    pub(super) fn known(self) -> Names {
+        Names(self.known.into_inner().unwrap_or_else(PoisonError::into_inner).names)
     }
 }
