@@ -92,7 +92,7 @@ fn many_holders() {
         if i.is_multiple_of(3) {
             format!("name-{i:06}")
         } else {
-            format!("0x{:040x}", i * 7919 % 1009 << 20 | i)
+            format!("0x{:040x}", ((i * 7919 % 1009) << 20) | i)
         }
     };
     let transfers: Vec<(u64, String, String)> = (0..120_000u64)
