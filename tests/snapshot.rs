@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BinaryArray, Decimal128Array, Float64Array, UInt64Array};
+use arrow::array::{ArrayRef, AsArray, BinaryArray, Decimal128Array, Float64Array, NullArray, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
@@ -320,6 +320,8 @@ fn what_is_refused() {
     shell.run("snapshot negative.parquet --at 9").fails(1, &["`value`, row 2", "negative"]);
     shell.parquet("null.parquet", columns(Arc::new(UInt64Array::from(vec![Some(2), None]))));
     shell.run("snapshot null.parquet --at 9").fails(1, &["`value`, row 2", "no amount"]);
+    shell.parquet("nulls.parquet", columns(Arc::new(NullArray::new(2))));
+    shell.run("snapshot nulls.parquet --at 9").fails(1, &["`value` holds nothing but nulls", "--amount"]);
     // What comes later is not looked at.
     shell.run("snapshot null.parquet --at 2").ok();
     let numeric = Decimal128Array::from(vec![2_000_000_000, 1_000_000_000]).with_precision_and_scale(38, 9);

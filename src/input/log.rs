@@ -122,6 +122,12 @@ fn amount(finder: &Finder<'_>, named: &Named) -> Result<usize> {
             })?
         }
     };
+    if *finder.schema.field(column).data_type() == DataType::Null {
+        return Err(finder.error(format!(
+            "`{}` holds nothing but nulls; name the column of amounts with --amount",
+            finder.schema.field(column).name()
+        )));
+    }
     if encoding == Encoding::Double {
         return Err(finder.error(format!(
             "`{}` of type {} keeps 53 bits of an amount, and balances of such would be wrong; name another column with \
