@@ -83,7 +83,6 @@ fn by_hand() {
     assert_eq!(only.json().len(), 2);
 }
 
-/// The sample's balances are made of its transfers.
 /// More holders than are sorted at a time, many of them with the same, in order.
 #[test]
 fn many_holders() {
@@ -122,6 +121,7 @@ fn many_holders() {
     assert!(balances(&rows, "token_address") == expected, "{} rows, not {}", rows.len(), expected.len());
 }
 
+/// The sample's balances are made of its transfers.
 #[test]
 fn the_sample_folds_to_its_snapshots() {
     let shell = Shell::new();

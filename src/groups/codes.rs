@@ -165,14 +165,14 @@ impl Coder {
     }
 }
 
-/// Keys of a batch that are found without the table of all.
+/// Keys of a batch that are found without the table of all; a power of two.
 const RECENT: usize = 64;
 
 /// Where a key is looked for first: by its last bytes, which differ where numbers are written out.
 #[inline]
 fn place(value: &[u8]) -> usize {
     let word = value.last_chunk().map_or(value.len() as u64, |&last| u64::from_le_bytes(last));
-    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - RECENT.ilog2())) as usize
 }
 
 fn integers<T: arrow::datatypes::ArrowNativeType + Into<u64>>(data: &arrow::array::ArrayData) -> Vec<u64> {

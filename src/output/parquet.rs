@@ -100,6 +100,7 @@ pub fn write(out: &mut (dyn Write + Send), results: &Results) -> Result<()> {
     }
     whole.extend((rows > 0).then_some(waiting));
     write(whole).map_err(failed)?;
+    // What was encoded last.
     write(vec![]).map_err(failed)?;
     file.close().map(drop).map_err(failed)
 }
